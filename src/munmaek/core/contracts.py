@@ -1,0 +1,211 @@
+"""The contracts between the rooms. Nothing here runs; everything here is implemented at least once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+
+import numpy as np
+from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    import torch
+
+    from munmaek.core.recipe import Recipe
+
+Span = tuple[int, int]
+
+
+@dataclass(frozen=True)
+class Encoding:
+    """One tokenised text: ids, the characters [start, end) of the text each came from, and its token strings.
+
+    Special tokens have the empty span (0, 0) and `special` True. `type_ids` is 1 for the second text of a pair,
+    whose offsets refer to the second text.
+    """
+
+    ids: list[int]
+    offsets: list[Span]
+    tokens: list[str]
+    special: list[bool]
+    type_ids: list[int]
+
+
+@runtime_checkable
+class Corpus(Protocol):
+    """A restartable stream of documents; each is a list of sentences."""
+
+    def __iter__(self) -> Iterator[list[str]]: ...
+
+
+@runtime_checkable
+class Tokenizer(Protocol):
+    """Text to ids with character offsets, and back."""
+
+    kind: str
+    vocab_size: int
+
+    def encode(self, text: str, pair: str | None = None, *, special: bool = True) -> Encoding: ...
+    def encode_batch(
+        self, texts: Sequence[str], pairs: Sequence[str] | None = None, *, special: bool = True
+    ) -> list[Encoding]: ...
+    def decode(self, ids: Sequence[int]) -> str: ...
+    def token_id(self, name: str) -> int: ...
+    def save(self, folder: Path) -> None: ...
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Rows for one optimiser step.
+
+    Attributes:
+        arrays: named inputs and targets; the first dimension of each is the row.
+        num_tokens: real tokens, padding left out.
+        counts: number of targets of each loss part, over all rows.
+        position: where the batch after this one starts; the whole data state of a checkpoint.
+        sample_ids: (rows,) which sample each row is.
+    """
+
+    arrays: Mapping[str, NDArray[Any]]
+    num_tokens: int
+    counts: Mapping[str, int]
+    position: int
+    sample_ids: NDArray[np.int64]
+
+    @property
+    def num_rows(self) -> int:
+        return len(self.sample_ids)
+
+    def rows(self, part: slice) -> dict[str, NDArray[Any]]:
+        """The arrays of some of the rows, for one process or one accumulation step."""
+        return {name: array[part] for name, array in self.arrays.items()}
+
+
+@dataclass
+class LossParts:
+    """What an objective found on some rows: per part the summed loss in nats, its targets, and how many were right.
+
+    Attributes:
+        sums: part -> scalar tensor, summed over its targets.
+        counts: part -> number of targets in these rows.
+        correct: part -> scalar tensor, targets predicted exactly; empty for parts where that has no meaning.
+        weights: part -> factor in the total (1 where absent).
+    """
+
+    sums: dict[str, torch.Tensor]
+    counts: dict[str, int]
+    correct: dict[str, torch.Tensor] = field(default_factory=dict)
+    weights: dict[str, float] = field(default_factory=dict)
+
+    def total(self, counts: Mapping[str, int] | None = None) -> torch.Tensor:
+        """The sum over parts of weight x mean loss; `counts` are those of the whole batch these rows belong to."""
+        counts = counts or self.counts
+        terms = [self.weights.get(n, 1.0) * s / max(1, counts[n]) for n, s in self.sums.items() if counts[n]]
+        return sum(terms[1:], terms[0])
+
+
+class Objective(Protocol):
+    """Data to batches, and a model's outputs to a loss.
+
+    A sample is a pure function of (seed, epoch, index), masks included. `position` is one integer,
+    epoch * 2**32 + batch within the epoch; seeking costs nothing.
+    """
+
+    def batches(
+        self,
+        data: Any,
+        *,
+        seed: int,
+        position: int = 0,
+        batch_tokens: int,
+        progress: Callable[[int], float] = ...,
+    ) -> Iterator[Batch]:
+        """Endless batches from `position` on; `progress(k)` is the share of training done at the k-th batch yielded."""
+        ...
+
+    def epoch_batches(self, data: Any, *, seed: int, epoch: int, batch_tokens: int) -> int:
+        """How many batches one epoch has."""
+        ...
+
+    def loss(self, model: torch.nn.Module, inputs: Mapping[str, torch.Tensor]) -> LossParts:
+        """Run the model on some rows of a batch (as tensors on its device) and measure it."""
+        ...
+
+
+@dataclass
+class Encoded:
+    """States of a batch: (layers, batch, seq, dim), mask (batch, seq) True on real tokens, and the encodings."""
+
+    states: torch.Tensor
+    mask: torch.Tensor
+    encodings: list[Encoding]
+
+
+class Encoder(Protocol):
+    """Every system as a source of vectors: texts to states, one per layer and token.
+
+    Attributes:
+        module: the torch module whose parameters fine-tuning trains.
+        dim: width of a state. num_layers: how many states a token has (the embedding layer counts).
+        max_length: longest input in tokens, special ones included.
+    """
+
+    module: torch.nn.Module
+    tokenizer: Tokenizer
+    dim: int
+    num_layers: int
+    max_length: int
+
+    def tokenize(
+        self, texts: Sequence[str], pairs: Sequence[str] | None = None, max_length: int | None = None
+    ) -> list[Encoding]:
+        """Texts with the system's special tokens, cut to `max_length` (the longer of a pair is cut first)."""
+        ...
+
+    def collate(self, encodings: Sequence[Encoding]) -> dict[str, NDArray[Any]]:
+        """Padded arrays, (batch, seq) each, named as `forward` takes them; "attention_mask" is boolean."""
+        ...
+
+    def forward(self, inputs: Mapping[str, torch.Tensor], all_layers: bool = False) -> torch.Tensor:
+        """Differentiable states: (batch, seq, dim) of the last layer, or (layers, batch, seq, dim)."""
+        ...
+
+    def summary(self, states: torch.Tensor, mask: torch.Tensor, pooling: str) -> torch.Tensor:
+        """(batch, dim) from last-layer states: "mean", "max", "first", "last", or "pooler" where the system has one."""
+        ...
+
+    def layer_groups(self) -> list[list[torch.nn.Parameter]]:
+        """Parameters from the bottom (embeddings) to the top, for layer-wise learning rates."""
+        ...
+
+
+@dataclass(frozen=True)
+class System:
+    """The card of a system: what the register hands out.
+
+    Attributes:
+        name: folder and command-line name. title, paper: for people.
+        config: the dataclass of the model. presets: size -> its settings. recipes: size -> Recipe.
+        options: objective options a user may set -> what they do, with their defaults in the objective.
+        build: config -> model with its pre-training heads, initialised as the paper says.
+        objective: (config, tokenizer, max_length, options) -> Objective.
+        encoder: (model, tokenizer) -> Encoder.
+        save: (model, tokenizer, folder) writes the ecosystem's own files. load: folder -> (model, tokenizer).
+        imports: name of a foreign format -> (folder -> (model, tokenizer)).
+    """
+
+    name: str
+    title: str
+    paper: str
+    config: type
+    presets: Mapping[str, Mapping[str, Any]]
+    recipes: Mapping[str, Recipe]
+    options: Mapping[str, str]
+    build: Callable[[Any], torch.nn.Module]
+    objective: Callable[..., Objective]
+    encoder: Callable[[torch.nn.Module, Tokenizer], Encoder]
+    save: Callable[[torch.nn.Module, Tokenizer, Path], None]
+    load: Callable[[Path], tuple[torch.nn.Module, Tokenizer]]
+    imports: Mapping[str, Callable[[Path], tuple[torch.nn.Module, Tokenizer]]] = field(default_factory=dict)
