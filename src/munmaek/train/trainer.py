@@ -1,0 +1,389 @@
+"""The only training loop. It knows the contracts and no system: `train(job)`."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from munmaek.core import files
+from munmaek.core.contracts import Batch, LossParts, Objective
+from munmaek.core.errors import Interrupted, NonFiniteError
+from munmaek.core.recipe import Budget, Plan, Recipe
+from munmaek.core.runtime import draw, keep_freed_memory, world
+from munmaek.train import checkpoint, distributed
+from munmaek.train.interrupt import Interrupt
+from munmaek.train.optim import ParamGroup, build_optimizer
+from munmaek.train.pace import Pace, calibrate, plan_for
+
+SMOOTHING = 0.98
+"""Decay of the exponential moving average of the loss, a step."""
+LOGS = 200
+"""Entries of the history in a whole training."""
+DROPOUT_STREAM = 0xD0
+
+
+@dataclass(frozen=True)
+class Event:
+    """What is reported after a step. Times in seconds, losses in nats a target; `message` is for a person."""
+
+    step: int
+    total_steps: int
+    tokens: int
+    tokens_per_second: float
+    seconds: float
+    seconds_left: float
+    loss: float
+    rate: float
+    message: str = ""
+    metrics: dict[str, float] = field(default_factory=dict)
+
+
+@dataclass
+class Job:
+    """Everything one training needs.
+
+    Attributes:
+        model, objective, data: trained, how, on what. `objective.loss(model, rows)` is all that the loop calls.
+        recipe, budget, seed: how, how long, and where every random number comes from.
+        folder: where checkpoints go; None keeps nothing on disk.
+        groups: parameters with their own factor on the learning rate; None is all of them, factor 1.
+        validate: model -> metrics, called in evaluation mode every `validate_every` (share of the whole) and at the end.
+        best: (metric, "max" or "min"): the weights of the best validation are put back at the end.
+        identity: what a checkpoint must agree on to be gone on with.
+        save_every_seconds, save_every_steps: how often a checkpoint is written; whichever comes first.
+        reserve_seconds: part of a time budget to leave for what follows the last step.
+    """
+
+    model: nn.Module
+    objective: Objective
+    data: Any
+    recipe: Recipe
+    budget: Budget
+    seed: int = 0
+    folder: Path | None = None
+    groups: list[ParamGroup] | None = None
+    validate: Callable[[nn.Module], dict[str, float]] | None = None
+    validate_every: float = 0.1
+    best: tuple[str, str] | None = None
+    device: str = "auto"
+    progress: Callable[[Event], None] | None = None
+    identity: dict[str, Any] = field(default_factory=dict)
+    save_every_seconds: float = 300.0
+    save_every_steps: int | None = None
+    reserve_seconds: float = 0.0
+
+
+@dataclass
+class State:
+    """What the loop remembers from step to step; with the tensors, all there is to a checkpoint."""
+
+    step: int = 0
+    position: int = 0
+    tokens: int = 0
+    seconds: float = 0.0
+    loss: float = math.nan
+    knots: list[list[float]] = field(default_factory=list)
+    history: list[dict[str, Any]] = field(default_factory=list)
+    validation: dict[str, float] = field(default_factory=dict)
+    best_value: float | None = None
+    best_step: int | None = None
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a training ended. `history` has an entry for every log and every validation."""
+
+    steps: int
+    tokens: int
+    seconds: float
+    loss: float
+    validation: dict[str, float]
+    best_step: int | None
+    history: list[dict[str, Any]]
+    resumed: bool
+    notes: list[str]
+
+
+def train(job: Job) -> Outcome:
+    """Train `job.model` in place to the end of its budget, from the newest checkpoint where there is one.
+
+    Raises Interrupted (saved first), NonFiniteError (the step not taken, the last checkpoint intact), RequestError
+    (the folder holds another training) and JobError (no room).
+    """
+    keep_freed_memory()
+    device = distributed.pick_device(job.device)
+    with distributed.processes(device), Interrupt() as interrupt:
+        return _Training(job, device, interrupt).run()
+
+
+class _Training:
+    """One call of `train`: the objects it needs, and the loop."""
+
+    def __init__(self, job: Job, device: torch.device, interrupt: Interrupt) -> None:
+        self.job, self.device, self.interrupt = job, device, interrupt
+        self.rank, self.world = world()
+        self.precision = distributed.pick_precision(job.recipe.precision, device)
+        self.model = job.model.to(device)
+        self.parallel = distributed.wrap(self.model, device)
+        self.optimizer = build_optimizer(self.model, job.recipe, job.groups)
+        self.best: dict[str, torch.Tensor] | None = None
+        self.notes: list[str] = []
+        self.state = State()
+        self.resumed = self._resume()
+        self.began = time.monotonic() - self.state.seconds
+        self.plan = Plan([(int(s), float(p)) for s, p in self.state.knots]) if self.state.knots else self._plan()
+        self.pace = Pace(self.plan, job.budget.seconds)
+        self.saved_at = self.elapsed()
+
+    # ---- the loop -------------------------------------------------------------------------------------------------
+
+    def run(self) -> Outcome:
+        state, recipe = self.state, self.job.recipe
+        batches = self._batches(state.position, state.step)
+        while state.step < self.plan.total_steps:
+            rate = recipe.rate(self._middle())
+            self.optimizer.set_rate(rate)
+            batch = next(batches)
+            loss = self._accumulate(batch)
+            norm = self._clip()
+            self._check_finite(loss, norm, batch)
+            self.optimizer.step()
+            self.optimizer.zero_grad()
+            state.step, state.position = state.step + 1, batch.position
+            state.tokens += batch.num_tokens
+            self._log(loss, rate)
+            self._keep_pace()
+            self._validate()
+            self._save_or_stop()
+        self._finish()
+        return Outcome(
+            state.step, state.tokens, state.seconds, state.loss, state.validation, state.best_step,
+            state.history, self.resumed, self.notes,
+        )  # fmt: skip
+
+    def _middle(self) -> float:
+        """Progress in the middle of the coming step, so that the first and the last step both count."""
+        return (self.plan.progress(self.state.step) + self.plan.progress(self.state.step + 1)) / 2
+
+    def _batches(self, position: int, step: int) -> Iterator[Batch]:
+        return self.job.objective.batches(
+            self.job.data,
+            seed=self.job.seed,
+            position=position,
+            batch_tokens=self.job.recipe.batch_tokens,
+            progress=lambda k: self.plan.progress(step + k),
+        )
+
+    def _accumulate(self, batch: Batch) -> float:
+        """Forward and backward over this process's rows, in parts that fit; returns the batch's mean loss."""
+        self.parallel.train()
+        torch.manual_seed(int(draw(self.job.seed, self.state.step, self.rank, DROPOUT_STREAM)) >> 1)
+        rows = range(self.rank, batch.num_rows, self.world)
+        slices = self._slices(batch, len(rows))
+        total = 0.0
+        for place, (start, stop) in enumerate(slices):
+            inputs = distributed.to_tensors(batch.rows(slice(rows[start], rows[stop - 1] + 1, self.world)), self.device)
+            with self._sync_only_at(place == len(slices) - 1):
+                with distributed.autocast(self.device, self.precision):
+                    parts = self.job.objective.loss(self.parallel, inputs)
+                loss = parts.total(batch.counts)
+                (loss * self.world).backward()
+            total += float(loss.detach())
+        return distributed.add_up([total], self.device)[0]
+
+    def _slices(self, batch: Batch, num_rows: int) -> list[tuple[int, int]]:
+        if num_rows == 0:
+            raise NonFiniteError(
+                f"a batch has {batch.num_rows} rows for {self.world} processes",
+                fix="Use fewer processes or a larger batch (--set batch_tokens=...).",
+            )
+        width = max(array.shape[1] for array in batch.arrays.values() if array.ndim > 1)
+        most = max(1, self.job.recipe.micro_tokens // width)
+        return [(start, min(start + most, num_rows)) for start in range(0, num_rows, most)]
+
+    def _sync_only_at(self, last: bool) -> Any:
+        return self.parallel.no_sync() if not last and self.parallel is not self.model else torch.enable_grad()
+
+    def _clip(self) -> float:
+        return float(nn.utils.clip_grad_norm_(self.model.parameters(), self.job.recipe.clip))
+
+    def _check_finite(self, loss: float, norm: float, batch: Batch) -> None:
+        if math.isfinite(loss) and math.isfinite(norm):
+            return
+        self.optimizer.zero_grad()
+        where = None
+        if self.job.folder and self.rank == 0:
+            where = self.job.folder / f"nonfinite-step-{self.state.step}.json"
+            facts = {"step": self.state.step, "loss": str(loss), "gradient_norm": str(norm)}
+            files.write_json(where, facts | {"sample_ids": batch.sample_ids.tolist()})
+        raise NonFiniteError(
+            f"the loss is {loss} and the gradient norm {norm} at step {self.state.step}; the step was not taken",
+            where=str(where) if where else None,
+            fix="The last checkpoint is intact. Try a smaller learning_rate, or precision=fp32.",
+        )
+
+    # ---- what surrounds a step ------------------------------------------------------------------------------------
+
+    def elapsed(self) -> float:
+        """Seconds of training so far, those before an interruption included."""
+        return time.monotonic() - self.began
+
+    def _plan(self) -> Plan:
+        budget, job = self.job.budget, self.job
+        if budget.seconds is None:
+            per_epoch = job.objective.epoch_batches(
+                job.data, seed=job.seed, epoch=0, batch_tokens=job.recipe.batch_tokens
+            )
+            return plan_for(budget, per_epoch, self._tokens_per_batch() if budget.tokens else 1.0)
+        self.plan = Plan()
+        each = calibrate(self._batches(0, 0), self._attempt, budget.seconds)
+        left = budget.seconds - self.elapsed() - job.reserve_seconds
+        return Plan.of(distributed.from_first(max(1, round(left / each))))
+
+    def _tokens_per_batch(self, looked_at: int = 16) -> float:
+        self.plan = Plan()
+        batches = self._batches(0, 0)
+        return sum(next(batches).num_tokens for _ in range(looked_at)) / looked_at
+
+    def _attempt(self, batch: Batch) -> None:
+        self._accumulate(batch)
+        self.optimizer.zero_grad()
+
+    def _keep_pace(self) -> None:
+        self.state.seconds = self.elapsed()
+        if self.job.budget.seconds is None:
+            return
+        if self.rank == 0:
+            self.pace.check(self.state.step, self.state.seconds, self.job.reserve_seconds)
+        if self.world > 1 and self.state.step % 10 == 0:
+            self.plan.knots = distributed.from_first(self.plan.knots)
+
+    def _log(self, loss: float, rate: float) -> None:
+        state = self.state
+        state.loss = loss if math.isnan(state.loss) else SMOOTHING * state.loss + (1 - SMOOTHING) * loss
+        state.seconds = self.elapsed()
+        if state.step % max(1, self.plan.total_steps // LOGS) == 0 or state.step == self.plan.total_steps:
+            state.history.append({"step": state.step, "tokens": state.tokens, "seconds": round(state.seconds, 3),
+                                  "loss": loss, "smoothed_loss": state.loss, "rate": rate})  # fmt: skip
+        self._report(rate)
+
+    def _report(self, rate: float, message: str = "", metrics: dict[str, float] | None = None) -> None:
+        if self.job.progress is None or self.rank != 0:
+            return
+        state, total = self.state, self.plan.total_steps
+        left = state.seconds / max(1, state.step) * (total - state.step)
+        self.job.progress(
+            Event(state.step, total, state.tokens, state.tokens / max(state.seconds, 1e-9), state.seconds, left,
+                  state.loss, rate, message, metrics or {})
+        )  # fmt: skip
+
+    def _validate(self) -> None:
+        job, state = self.job, self.state
+        if job.validate is None:
+            return
+        before, now = self.plan.progress(state.step - 1), self.plan.progress(state.step)
+        if now < 1.0 and int(before / job.validate_every + 1e-9) == int(now / job.validate_every + 1e-9):
+            return
+        self.model.eval()
+        with torch.no_grad(), distributed.autocast(self.device, self.precision):
+            metrics = distributed.from_first(job.validate(self.model))
+        state.validation, state.seconds = metrics, self.elapsed()
+        state.history.append({"step": state.step, "tokens": state.tokens, "seconds": round(state.seconds, 3),
+                              "validation": metrics})  # fmt: skip
+        if job.best is not None:
+            name, direction = job.best
+            sign = 1 if direction == "max" else -1
+            if state.best_value is None or sign * metrics[name] > sign * state.best_value:
+                state.best_value, state.best_step = metrics[name], state.step
+                self.best = {k: v.clone() for k, v in checkpoint.tensors_of(self.model).items()}
+        self._report(0.0, metrics=metrics)
+
+    # ---- checkpoints ----------------------------------------------------------------------------------------------
+
+    def _resume(self) -> bool:
+        folder = self.job.folder
+        if folder is None:
+            return False
+        if self.rank == 0:
+            files.sweep(folder)
+            files.require_room(folder, 3 * checkpoint.size_in_bytes(self.model))
+        distributed.meet()
+        found = checkpoint.latest(folder, self.job.identity)
+        if found is None:
+            return False
+        self.best = checkpoint.restore(found, self.model, self.optimizer)
+        stored = {k: v for k, v in found.state.items() if k in State.__dataclass_fields__}
+        self.state = State(**stored)
+        self.notes += [f"passed over a damaged checkpoint: {text}" for text in found.passed_over]
+        self.notes.append(f"resumed from step {self.state.step:,} ({found.folder})")
+        return True
+
+    def _save_or_stop(self) -> None:
+        every = self.job.save_every_steps
+        due = self.elapsed() - self.saved_at >= self.job.save_every_seconds
+        due = due or bool(every and self.state.step % every == 0) or self.state.step >= self.plan.total_steps
+        stop = self._stop_signal()
+        if self.world > 1:
+            due = distributed.from_first(due) if self.state.step % 10 == 0 or every else False
+        if due or stop:
+            self._save()
+        if stop and self.state.step < self.plan.total_steps:
+            where = str(self.job.folder) if self.job.folder else None
+            raise Interrupted(f"stopped after step {self.state.step:,}, saved", where=where, signal_number=stop)
+
+    def _stop_signal(self) -> int:
+        """The signal any process got, agreed on by all every ten steps."""
+        mine = self.interrupt.number or 0
+        if self.world == 1:
+            return mine
+        if self.state.step % 10:
+            return 0
+        return int(max(distributed.add_up([float(mine)], self.device)) > 0) * (mine or 15)
+
+    def _save(self) -> None:
+        self.saved_at = self.elapsed()
+        if self.job.folder is None or self.rank != 0:
+            return
+        self.state.knots = [[float(step), share] for step, share in self.plan.knots]
+        state = asdict(self.state) | {"seed": self.job.seed, "identity": self.job.identity}
+        checkpoint.save(self.job.folder, self.model, self.optimizer, state, self.best)
+
+    def _finish(self) -> None:
+        if self.best is not None:
+            checkpoint.copy_into(self.model, self.best, "best weights")
+        self.model.eval()
+        distributed.meet()
+
+
+def measure(
+    model: nn.Module, objective: Objective, data: Any, *, seed: int, batch_tokens: int, most_batches: int | None = None
+) -> dict[str, float]:
+    """Mean loss (nats a target) and accuracy of each part over one epoch of `data`, no gradients.
+
+    Returns {"loss": sum of the weighted means, "<part>_loss": ..., "<part>_accuracy": ...}.
+    """
+    device = next(model.parameters()).device
+    num = objective.epoch_batches(data, seed=seed, epoch=0, batch_tokens=batch_tokens)
+    batches = objective.batches(data, seed=seed, position=0, batch_tokens=batch_tokens)
+    sums, counts, correct = dict[str, float](), dict[str, int](), dict[str, float]()
+    weights: dict[str, float] = {}
+    model.eval()
+    with torch.no_grad():
+        for _ in range(min(num, most_batches or num)):
+            parts: LossParts = objective.loss(model, distributed.to_tensors(next(batches).rows(slice(None)), device))
+            weights |= parts.weights
+            for name, value in parts.sums.items():
+                sums[name] = sums.get(name, 0.0) + float(value)
+                counts[name] = counts.get(name, 0) + parts.counts[name]
+                if name in parts.correct:
+                    correct[name] = correct.get(name, 0.0) + float(parts.correct[name])
+    found = {f"{name}_loss": value / max(1, counts[name]) for name, value in sums.items()}
+    total = sum(weights.get(name, 1.0) * found[f"{name}_loss"] for name in sums)
+    return {"loss": total} | found | {f"{name}_accuracy": v / max(1, counts[name]) for name, v in correct.items()}

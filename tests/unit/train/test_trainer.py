@@ -1,0 +1,205 @@
+"""The loop: it learns, it goes on to the bit, it stops politely, and it never takes a bad step."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import signal
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+from planted import RECIPE, PlantedModel, PlantedObjective
+
+from munmaek.core.errors import CheckpointError, Interrupted, JobError, NonFiniteError, RequestError
+from munmaek.core.recipe import Budget
+from munmaek.train.trainer import Job, Outcome, measure, train
+
+
+def job(folder: Path | None = None, budget: str = "100 steps", **settings: object) -> Job:
+    defaults = {"model": PlantedModel(), "objective": PlantedObjective(), "data": None, "recipe": RECIPE,
+                "budget": Budget.parse(budget), "folder": folder, "device": "cpu", "identity": {"what": "planted"}}  # fmt: skip
+    return Job(**(defaults | settings))  # type: ignore[arg-type]
+
+
+def weights(model: torch.nn.Module) -> list[torch.Tensor]:
+    return [p.detach().clone() for p in model.parameters()]
+
+
+def test_learns_a_planted_map() -> None:
+    this = job(budget="20 epochs", model=PlantedModel(dropout=0.0))
+    before = measure(this.model, this.objective, None, seed=9, batch_tokens=64)["loss"]
+    outcome = train(this)
+    after = measure(this.model, this.objective, None, seed=9, batch_tokens=64)["loss"]
+    assert after < 0.05 * before
+    assert outcome.steps == 20 * 8 and outcome.tokens == 20 * 64 * 8
+
+
+@pytest.mark.parametrize("optimizer", ["adamw", "muon"])
+@pytest.mark.parametrize("stop_at", [1, 7, 8, 9, 16, 50, 99])
+def test_resumed_equals_uninterrupted(tmp_path: Path, stop_at: int, optimizer: str) -> None:
+    recipe = replace(RECIPE, optimizer=optimizer)
+    whole = job(recipe=recipe)
+    expected = train(whole)
+
+    def stop(event: object) -> None:
+        if event.step == stop_at:  # type: ignore[attr-defined]
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    first = job(tmp_path / "training", progress=stop, recipe=recipe)
+    with pytest.raises(Interrupted) as stopped:
+        train(first)
+    assert stopped.value.exit_code == 143
+    second = job(tmp_path / "training", recipe=recipe)
+    outcome = train(second)
+    assert outcome.resumed
+    assert all(torch.equal(a, b) for a, b in zip(weights(whole.model), weights(second.model), strict=True))
+    assert [(h["step"], h["loss"]) for h in outcome.history] == [(h["step"], h["loss"]) for h in expected.history]
+
+
+def test_resumed_twice_in_a_row(tmp_path: Path) -> None:
+    whole = job()
+    train(whole)
+    for stop_at in (13, 14, 60):
+
+        def stop(event: object, at: int = stop_at) -> None:
+            if event.step == at:  # type: ignore[attr-defined]
+                os.kill(os.getpid(), signal.SIGINT)
+
+        with pytest.raises(Interrupted) as stopped:
+            train(job(tmp_path / "training", progress=stop))
+        assert stopped.value.exit_code == 130
+    last = job(tmp_path / "training")
+    train(last)
+    assert all(torch.equal(a, b) for a, b in zip(weights(whole.model), weights(last.model), strict=True))
+
+
+def test_accumulation_equals_one_pass() -> None:
+    one, parts = job(model=PlantedModel(dropout=0.0)), job(
+        model=PlantedModel(dropout=0.0), recipe=replace(RECIPE, micro_tokens=16)
+    )
+    train(one), train(parts)
+    for a, b in zip(weights(one.model), weights(parts.model), strict=True):
+        torch.testing.assert_close(a, b, rtol=1e-4, atol=1e-5)
+
+
+def test_finished_training_is_not_repeated(tmp_path: Path) -> None:
+    first = job(tmp_path / "training", budget="10 steps")
+    train(first)
+    again = job(tmp_path / "training", budget="10 steps", objective=PlantedObjective(poison=0))
+    assert train(again).steps == 10
+    assert all(torch.equal(a, b) for a, b in zip(weights(first.model), weights(again.model), strict=True))
+
+
+def test_another_training_is_not_overwritten(tmp_path: Path) -> None:
+    train(job(tmp_path / "training", budget="5 steps"))
+    with pytest.raises(RequestError, match="another what"):
+        train(job(tmp_path / "training", budget="5 steps", identity={"what": "other"}))
+
+
+def test_damaged_checkpoint_falls_back_and_says_so(tmp_path: Path) -> None:
+    whole = job(budget="30 steps")
+    train(whole)
+    folder = tmp_path / "training"
+    train(job(folder, budget="30 steps", save_every_steps=10))
+    newest = sorted(folder.glob("step-*"))[-1]
+    content = bytearray((newest / "model.safetensors").read_bytes())
+    content[-3] ^= 0xFF
+    (newest / "model.safetensors").write_bytes(content)
+    again = job(folder, budget="30 steps")
+    outcome = train(again)
+    assert any("damaged" in note for note in outcome.notes)
+    assert any("step 20" in note for note in outcome.notes)
+    assert all(torch.equal(a, b) for a, b in zip(weights(whole.model), weights(again.model), strict=True))
+
+
+def test_no_whole_checkpoint_left_is_an_error(tmp_path: Path) -> None:
+    folder = tmp_path / "training"
+    train(job(folder, budget="5 steps"))
+    for state in folder.glob("step-*/state.json"):
+        state.write_text("{")
+    with pytest.raises(CheckpointError, match="no checkpoint there is whole"):
+        train(job(folder, budget="5 steps"))
+
+
+def test_non_finite_loss_stops_before_the_step(tmp_path: Path) -> None:
+    folder = tmp_path / "training"
+    this = job(folder, objective=PlantedObjective(poison=63), save_every_steps=1)
+    with pytest.raises(NonFiniteError) as raised:
+        train(this)
+    assert all(bool(torch.isfinite(w).all()) for w in weights(this.model))
+    assert raised.value.exit_code == 1
+    report = json.loads(next(folder.glob("nonfinite-step-*.json")).read_text())
+    assert 63 in report["sample_ids"]
+
+
+def test_full_disk_leaves_the_old_checkpoint(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from munmaek.train import checkpoint
+
+    folder = tmp_path / "training"
+    real, calls = checkpoint.save_file, []
+
+    def failing(tensors: dict[str, torch.Tensor], path: Path) -> None:
+        calls.append(path)
+        if len(calls) > 4:
+            raise OSError(28, "No space left on device")
+        real(tensors, path)
+
+    monkeypatch.setattr(checkpoint, "save_file", failing)
+    with pytest.raises(JobError, match="No space left"):
+        train(job(folder, save_every_steps=10))
+    monkeypatch.undo()
+    assert sorted(p.name for p in folder.iterdir()) == ["step-000000010", "step-000000020"]
+    assert train(job(folder)).resumed
+
+
+def test_the_rate_rises_and_ends_at_zero() -> None:
+    rates: list[float] = []
+    train(job(progress=lambda event: rates.append(event.rate)))
+    assert max(rates) <= RECIPE.learning_rate and max(rates) > 0.9 * RECIPE.learning_rate
+    assert rates[0] < 0.2 * RECIPE.learning_rate and rates[-1] < 0.02 * RECIPE.learning_rate
+    assert rates.index(max(rates)) in range(8, 12)
+
+
+def test_best_weights_come_back() -> None:
+    seen: list[tuple[float, list[torch.Tensor]]] = []
+    values = iter([0.3, 0.9, 0.1, 0.2, 0.5, 0.4, 0.3, 0.2, 0.1, 0.0, 0.0, 0.0])
+
+    def validate(model: torch.nn.Module) -> dict[str, float]:
+        value = next(values)
+        seen.append((value, weights(model)))
+        return {"score": value}
+
+    this: Job = job(validate=validate, best=("score", "max"))
+    outcome: Outcome = train(this)
+    assert outcome.best_step == 20
+    assert all(torch.equal(a, b) for a, b in zip(weights(this.model), max(seen, key=lambda s: s[0])[1], strict=True))
+
+
+def test_a_time_budget_is_kept_within_five_percent() -> None:
+    outcome = train(job(budget="6s"))
+    assert math.isclose(outcome.seconds, 6.0, rel_tol=0.05)
+
+
+def test_the_plan_of_a_time_budget_survives_a_resume(tmp_path: Path) -> None:
+    def stop(event: object) -> None:
+        if event.seconds > 1.0:  # type: ignore[attr-defined]
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    with pytest.raises(Interrupted):
+        train(job(tmp_path / "training", budget="4s", progress=stop))
+    outcome = train(job(tmp_path / "training", budget="4s"))
+    assert outcome.resumed and math.isclose(outcome.seconds, 4.0, rel_tol=0.1)
+
+
+def test_room_is_asked_for_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import shutil
+    from collections import namedtuple
+
+    usage = namedtuple("usage", "total used free")
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: usage(10**9, 10**9, 100))
+    with pytest.raises(JobError, match="MiB free"):
+        train(job(tmp_path / "training"))
+    assert list(tmp_path.rglob("*.safetensors")) == []
