@@ -1,0 +1,280 @@
+"""The built-in corpus: synthetic Korean documents around homographs whose sense is known.
+
+Not collected text. A grammar written for this project composes short scenes of 3 to 8 sentences; each scene uses one
+sense of a homograph (눈 as snow, 눈 as eye), and marks every occurrence. The sentences are meant to read naturally, but
+they are far more regular than real Korean: results on this corpus show that a system works, never how good it is.
+
+A document is a pure function of (seed, index). The held-out part has documents of its own (by the hash of the text),
+sentence templates and phrases that the training part never uses, and the two sentences of the project's motto.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from itertools import islice
+
+from munmaek.core.errors import RequestError
+from munmaek.data.homographs.grammar import (
+    Draws,
+    Grammar,
+    Occurrence,
+    Pieces,
+    Scene,
+    Speaker,
+    Template,
+    load_grammar,
+    rows,
+)
+from munmaek.data.homographs.style import STYLES
+
+__all__ = [
+    "MOTTO",
+    "NOTICE",
+    "SENTIMENTS",
+    "Document",
+    "HomographCorpus",
+    "Occurrence",
+    "Sentence",
+    "SenseExample",
+    "documents",
+    "held_out",
+    "labelled",
+    "sense_examples",
+    "senses",
+    "topics",
+]
+
+NOTICE = (
+    "The built-in corpus is synthetic: its documents are composed by a grammar written for this project, not collected. "
+    "Figures on it show that everything works, not how good a model is on real text. "
+    "(내장 말뭉치는 이 프로젝트가 문법으로 지어낸 글이며, 실제로 모은 글이 아닙니다.)"
+)
+MOTTO = ("눈이 와서 너무 좋다", "너의 눈이 너무 예쁘다")
+SENTIMENTS = ("positive", "negative", "neutral")
+PARTS = ("train", "held_out", "all")
+
+_HELD_HASH = 8
+_HELD_IN_ALL = 20
+_STYLE_WEIGHTS = (0, 0, 0, 0, 1, 2, 2, 2, 3, 3)
+_TRAIN_STREAM, _HELD_STREAM, _SENSE_STREAM = 1, 2, 3
+
+
+@dataclass(frozen=True)
+class Sentence:
+    """One sentence, its homographs, and whether it was made from a template or phrase that training never shows."""
+
+    text: str
+    homographs: tuple[Occurrence, ...]
+    unseen: bool = False
+
+
+@dataclass(frozen=True)
+class Document:
+    """One scene: its sentences in order, its topic (Korean name), its sentiment, and the scene's name."""
+
+    sentences: tuple[Sentence, ...]
+    topic: str
+    sentiment: str
+    scene: str
+
+    @property
+    def text(self) -> str:
+        """The sentences, joined by spaces."""
+        return " ".join(sentence.text for sentence in self.sentences)
+
+
+@dataclass(frozen=True)
+class SenseExample:
+    """A held-out sentence with one homograph at text[start:end] and its sense."""
+
+    text: str
+    word: str
+    start: int
+    end: int
+    sense: str
+
+
+@dataclass(frozen=True)
+class HomographCorpus:
+    """The built-in corpus as a restartable stream of documents (contracts.Corpus).
+
+    Args:
+        seed, count: which documents, and how many. part: "train", "held_out", or "all" (train, then 1 in 20 held out).
+    """
+
+    seed: int = 0
+    count: int = 20000
+    part: str = "train"
+
+    def __iter__(self) -> Iterator[list[str]]:
+        for document in _part(self.part, self.seed, self.count):
+            yield [sentence.text for sentence in document.sentences]
+
+
+def documents(seed: int = 0, count: int = 20000) -> Iterator[Document]:
+    """`count` distinct documents of the training part."""
+    _check(count)
+    return islice(_distinct(_train_candidates(load_grammar(), seed)), count)
+
+
+def held_out(seed: int = 0, count: int = 1000) -> Iterator[Document]:
+    """`count` distinct held-out documents; the two with the sentences of the motto come first, whatever the seed."""
+    _check(count)
+    return islice(_distinct(_held_candidates(load_grammar(), seed)), count)
+
+
+def labelled(
+    label: str = "topic", *, seed: int = 0, count: int = 2000, part: str = "train"
+) -> list[tuple[str, str]]:
+    """(text, label) of `count` documents, where `label` is "topic" or "sentiment"."""
+    if label not in ("topic", "sentiment"):
+        raise RequestError(f"no label {label!r} in the built-in corpus", fix="Ask for topic or sentiment.")
+    return [(document.text, str(getattr(document, label))) for document in _part(part, seed, count)]
+
+
+def senses() -> dict[str, dict[str, str]]:
+    """The inventory: word -> sense -> gloss."""
+    return {word: dict(glosses) for word, glosses in load_grammar().glosses.items()}
+
+
+def topics() -> tuple[str, ...]:
+    """The topic labels, sorted."""
+    return tuple(sorted({scene.topic for scene in load_grammar().scenes}))
+
+
+def sense_examples(per_sense: int = 10, *, seed: int = 0) -> list[SenseExample]:
+    """Up to `per_sense` distinct held-out sentences of every sense that has a scene, sense by sense.
+
+    Every sentence comes from a template or a phrase that the training part never uses, and tells the sense by itself.
+    """
+    examples: list[SenseExample] = []
+    for number, scene in enumerate(load_grammar().scenes):
+        found: dict[str, SenseExample] = {}
+        for draws in islice(rows(seed, _SENSE_STREAM, number, block=64), 40 * per_sense):
+            if len(found) == per_sense:
+                break
+            sentence = _unseen_sentence(_speaker(load_grammar(), scene, draws))
+            spot = next(mark for mark in sentence.homographs if (mark.word, mark.sense) == (scene.word, scene.sense))
+            found.setdefault(sentence.text, SenseExample(sentence.text, *spot))
+        examples += found.values()
+    return examples
+
+
+def _check(count: int) -> None:
+    if count < 0:
+        raise RequestError(f"cannot make {count} documents", fix="Ask for 0 or more.")
+
+
+def _part(part: str, seed: int, count: int) -> Iterator[Document]:
+    if part == "train":
+        return documents(seed, count)
+    if part == "held_out":
+        return held_out(seed, count)
+    if part != "all":
+        raise RequestError(f"no part {part!r} of the built-in corpus", fix=f"Ask for {', '.join(PARTS)}.")
+    return _all(seed, count)
+
+
+def _all(seed: int, count: int) -> Iterator[Document]:
+    kept = count // _HELD_IN_ALL
+    yield from documents(seed, count - kept)
+    yield from held_out(seed, kept)
+
+
+def _distinct(candidates: Iterator[Document]) -> Iterator[Document]:
+    seen: set[int] = set()
+    for document in candidates:
+        key = _hash(document)
+        if key not in seen:
+            seen.add(key)
+            yield document
+
+
+def _hash(document: Document) -> int:
+    return int.from_bytes(hashlib.blake2b(document.text.encode(), digest_size=8).digest(), "little")
+
+
+def _train_candidates(rules: Grammar, seed: int) -> Iterator[Document]:
+    for draws in rows(seed, _TRAIN_STREAM):
+        document = _compose(rules, draws, unseen=False)
+        if _hash(document) % _HELD_HASH:
+            yield document
+
+
+def _held_candidates(rules: Grammar, seed: int) -> Iterator[Document]:
+    """The motto; then, by turns, documents with unseen templates and documents that only their hash holds out."""
+    yield from _motto_documents()
+    known = (d for d in (_compose(rules, row, unseen=False) for row in rows(seed, _HELD_STREAM, 0)) if _is_held(d))
+    for draws in rows(seed, _HELD_STREAM, 1):
+        yield _compose(rules, draws, unseen=True)
+        yield next(known)
+
+
+def _is_held(document: Document) -> bool:
+    return _hash(document) % _HELD_HASH == 0
+
+
+def _motto_documents() -> Iterator[Document]:
+    snow = ("밤새 기온이 뚝 떨어졌다", MOTTO[0], "강아지와 함께 하얀 운동장을 오래 걸었다")
+    eye = ("오랜만에 너와 마주 앉아 이야기를 나누었다", MOTTO[1], "그래서 자꾸만 너를 바라보게 된다")
+    for lines, sense, topic in ((snow, "snow", "자연"), (eye, "eye", "가정")):
+        start = lines[1].index("눈")
+        spot = (Occurrence("눈", start, start + 1, sense),)
+        sentences = tuple(Sentence(line, spot if line in MOTTO else (), line in MOTTO) for line in lines)
+        yield Document(sentences, topic, "positive", "표어")
+
+
+def _speaker(rules: Grammar, scene: Scene, draws: Draws) -> Speaker:
+    style = STYLES[draws.pick(_STYLE_WEIGHTS)]
+    stop = "" if draws.below(100) < (40 if style == STYLES[3] else 8) else "."
+    return Speaker(rules, scene, draws, style, stop)
+
+
+def _compose(rules: Grammar, draws: Draws, *, unseen: bool) -> Document:
+    scene = rules.scenes[draws.below(len(rules.scenes))]
+    sentiment = SENTIMENTS[draws.below(len(SENTIMENTS))]
+    speaker = _speaker(rules, scene, draws)
+    sentences = [_said(speaker, draws.pick(scene.opening))]
+    sentences += [_said(speaker, line) for line in _some(draws, scene.body, 1 + draws.below(4))]
+    if unseen:
+        sentences.append(_unseen_sentence(speaker))
+    elif scene.cues and draws.below(100) < 45:
+        sentences.append(_framed(speaker, scene.cues))
+    own, shared = scene.verdicts[sentiment], rules.verdicts[sentiment]
+    ending = draws.below(8)
+    if ending < 6:
+        sentences.append(_said(speaker, draws.pick(own)))
+    if ending >= 3:
+        sentences.append(_said(speaker, draws.pick(shared)))
+    return Document(tuple(sentences), scene.topic, sentiment, scene.name)
+
+
+def _some(draws: Draws, lines: tuple[Template, ...], count: int) -> list[Template]:
+    """`count` of the lines in their order (selection sampling)."""
+    chosen: list[Template] = []
+    for place, line in enumerate(lines):
+        if draws.below(len(lines) - place) < count - len(chosen):
+            chosen.append(line)
+    return chosen
+
+
+def _said(speaker: Speaker, line: Template, cue: Pieces = (), unseen: bool = False) -> Sentence:
+    text, marks = speaker.say(line, cue)
+    return Sentence(text, tuple(marks), unseen)
+
+
+def _framed(speaker: Speaker, cues: tuple[Pieces, ...], unseen: bool = False) -> Sentence:
+    rules, scene, draws = speaker.grammar, speaker.scene, speaker.draws
+    own = rules.word_frames.get(scene.word, ())
+    source = draws.pick(own if own and draws.below(2) else rules.frames)
+    return _said(speaker, rules.frame(scene, source), draws.pick(cues), unseen)
+
+
+def _unseen_sentence(speaker: Speaker) -> Sentence:
+    """A sentence from a held-out template, or a known frame around a held-out phrase."""
+    scene = speaker.scene
+    if scene.held_cues and speaker.draws.below(2):
+        return _framed(speaker, scene.held_cues, unseen=True)
+    return _said(speaker, speaker.draws.pick(scene.held), unseen=True)

@@ -1,0 +1,214 @@
+"""Labelled tables: texts, second texts and labels from TSV, CSV, JSON lines, JSON and parquet, in chunks."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from munmaek.core.errors import DataError, RequestError
+from munmaek.data.sources import open_source
+
+CHUNK_ROWS = 32_768
+
+PAIR_NAMES = (
+    ("sentence1", "sentence2"), ("premise", "hypothesis"), ("text1", "text2"), ("question1", "question2"),
+    ("sentence_a", "sentence_b"), ("문장1", "문장2"), ("text", "question"), ("q", "a"),
+)  # fmt: skip
+"""Usual names of two texts that belong together, the surest first."""
+TEXT_NAMES = (
+    "text", "document", "sentence", "review", "content", "comment", "body", "sentence1", "premise", "text1",
+    "question1", "sentence_a", "q", "title", "본문", "내용", "문장", "리뷰", "글", "제목", "문장1",
+)  # fmt: skip
+LABEL_NAMES = (
+    "label", "labels", "gold_label", "class", "category", "sentiment", "score", "answer", "라벨", "레이블", "정답",
+    "분류", "감성", "점수",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Columns:
+    """Which columns of a table were read; None where there is none."""
+
+    text: str
+    pair: str | None = None
+    label: str | None = None
+
+
+@dataclass(frozen=True)
+class Table:
+    """Rows of a labelled table, in the order of the file.
+
+    Attributes:
+        path: the file. columns: the columns read.
+        texts: first texts; an empty one stays, as "".
+        pairs: second texts, or None. labels: as strings, None for a row without one; or None without a label column.
+        skipped: reason -> rows that could not be read and are in none of the lists.
+        repaired: rows with bytes that were not text, replaced by U+FFFD.
+    """
+
+    path: Path
+    columns: Columns
+    texts: list[str] = field(default_factory=list[str])
+    pairs: list[str] | None = None
+    labels: list[str | None] | None = None
+    skipped: dict[str, int] = field(default_factory=dict[str, int])
+    repaired: int = 0
+
+    def __len__(self) -> int:
+        return len(self.texts)
+
+
+def read_table(
+    path: str | Path,
+    *,
+    text_column: str | None = None,
+    pair_column: str | None = None,
+    label_column: str | None = None,
+    pairs: bool | None = None,
+    labels: bool | None = None,
+) -> Table:
+    """Read a whole table; see `read_chunks` for the arguments.
+
+    Raises:
+        RequestError: no such file or column. DataError: empty, damaged, or not a table.
+    """
+    chunks = list(
+        read_chunks(path, text_column=text_column, pair_column=pair_column, label_column=label_column, pairs=pairs,
+                    labels=labels)
+    )  # fmt: skip
+    first = chunks[0]
+    return Table(
+        first.path,
+        first.columns,
+        [text for chunk in chunks for text in chunk.texts],
+        None if first.pairs is None else [pair for chunk in chunks for pair in chunk.pairs or []],
+        None if first.labels is None else [label for chunk in chunks for label in chunk.labels or []],
+        dict(sum((Counter(chunk.skipped) for chunk in chunks), Counter[str]())),
+        sum(chunk.repaired for chunk in chunks),
+    )
+
+
+def read_chunks(
+    path: str | Path,
+    *,
+    text_column: str | None = None,
+    pair_column: str | None = None,
+    label_column: str | None = None,
+    pairs: bool | None = None,
+    labels: bool | None = None,
+    size: int = CHUNK_ROWS,
+) -> Iterator[Table]:
+    """A table in chunks of at most `size` rows, in bounded memory; there is at least one chunk with a row.
+
+    Args:
+        path: .tsv (and .txt whose first line is a header with tabs; quotes are ordinary characters there), .csv,
+            .jsonl, .json (an array), .parquet; any of the text formats also as .gz, .xz, .zst. A .txt without such a
+            header holds one text a line.
+        text_column, pair_column, label_column: names of columns; guessed from usual names where None.
+        pairs: True: a second text must be there; False: none is read; None: read where two texts are plain to see.
+        labels: True: a label must be there; False: none is read; None: read where one is plain to see.
+    Raises:
+        RequestError: no such file or column. DataError: empty, damaged, or not a table.
+    """
+    path = Path(path)
+    known = {name.lower() for name in (text_column, *TEXT_NAMES, *itertools.chain(*PAIR_NAMES)) if name}
+    source = open_source(path, known)
+    columns = _choose(source.columns, str(path), (text_column, pair_column, label_column), pairs, labels)
+    rows = source.read([name for name in (columns.text, columns.pair, columns.label) if name is not None])
+    count = 0
+    while True:
+        chunk = Table(
+            path, columns, pairs=None if columns.pair is None else [], labels=None if columns.label is None else []
+        )
+        for row in itertools.islice(rows, size):
+            _add(chunk, row)
+        skipped, repaired = source.take_counts()
+        chunk.skipped.update((Counter(chunk.skipped) + skipped).items())
+        count += len(chunk)
+        if not chunk.texts and not chunk.skipped:
+            break
+        yield Table(path, columns, chunk.texts, chunk.pairs, chunk.labels, chunk.skipped, repaired)
+    if not count:
+        raise DataError("the table has no rows that can be read", where=str(path), fix="Check the file's format.")
+
+
+def _add(chunk: Table, cells: list[Any]) -> None:
+    """Put one row into a chunk; a cell that is no text is counted instead."""
+    text = _as_text(cells.pop(0))
+    pair = _as_text(cells.pop(0)) if chunk.pairs is not None else ""
+    if text is None or pair is None:
+        chunk.skipped["the text is not a string"] = chunk.skipped.get("the text is not a string", 0) + 1
+        return
+    chunk.texts.append(text)
+    if chunk.pairs is not None:
+        chunk.pairs.append(pair)
+    if chunk.labels is not None:
+        chunk.labels.append(_as_label(cells.pop(0)))
+
+
+def _as_text(value: Any) -> str | None:
+    if value is None:
+        return ""
+    if isinstance(value, str):
+        return value
+    return str(value) if isinstance(value, int | float) else None
+
+
+def _as_label(value: Any) -> str | None:
+    """A label as a string, the same whatever the format: 1, 1.0 and "1" are one label; None, "" and NaN are none."""
+    if isinstance(value, float):
+        return None if math.isnan(value) else str(int(value)) if value.is_integer() else repr(value)
+    if isinstance(value, str):
+        return value.strip() or None
+    return str(value) if isinstance(value, bool | int) else None
+
+
+# ---- which column is which ------------------------------------------------------------------------------------------
+
+
+def _choose(
+    names: Sequence[str], where: str, asked: tuple[str | None, str | None, str | None],
+    pairs: bool | None, labels: bool | None,
+) -> Columns:  # fmt: skip
+    text, pair, label = asked
+    for option, name in (("--text-column", text), ("--pair-column", pair), ("--label-column", label)):
+        if name is not None and name not in names:
+            raise _no_column(f"there is no column {name!r}", names, where, f"Name one of these with {option}.")
+    lowered = {name.strip().lower(): name for name in reversed(names)}
+    if pair is None and pairs is not False:
+        text, pair = _guess_pair(lowered, text, PAIR_NAMES if pairs else PAIR_NAMES[:6])
+    if pairs and pair is None:
+        fix = "Name both with --text-column and --pair-column."
+        raise _no_column("no column holds the second text", names, where, fix)
+    text = text or _first(lowered, TEXT_NAMES) or (names[0] if len(names) == 1 else None)
+    if text is None:
+        fix = "The first line must name the columns; say which holds the text with --text-column."
+        raise _no_column("which column holds the text is not clear", names, where, fix)
+    if label is None and labels is not False:
+        label = _first({k: v for k, v in lowered.items() if v not in (text, pair)}, LABEL_NAMES)
+    if labels and label is None:
+        raise _no_column("no column holds the label", names, where, "Name it with --label-column.")
+    return Columns(text, pair if pairs is not False else None, label if labels is not False else None)
+
+
+def _guess_pair(
+    lowered: dict[str, str], text: str | None, known: Iterable[tuple[str, str]]
+) -> tuple[str | None, str | None]:
+    for first, second in known:
+        if first in lowered and second in lowered and text in (None, lowered[first]):
+            return lowered[first], lowered[second]
+    return text, None
+
+
+def _first(lowered: dict[str, str], known: Iterable[str]) -> str | None:
+    return next((lowered[name] for name in known if name in lowered), None)
+
+
+def _no_column(what: str, names: Sequence[str], where: str, fix: str) -> RequestError:
+    shown = ", ".join(name[:40] for name in names[:20]) + (" ..." if len(names) > 20 else "")
+    return RequestError(f"{what}; there are: {shown}.", where=where, fix=fix)
