@@ -1,0 +1,76 @@
+"""Softmax cross entropy over a large vocabulary without keeping the logits."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import nn
+
+CHUNK = 256
+"""Rows whose float32 probabilities are in memory at once: 256 x 16,000 x 4 bytes = 16 MB."""
+
+TINY = 1.2e-38
+"""Smallest normal float32: a target's loss is at most 87 nats; its gradient is exact all the same."""
+
+
+class _LinearCrossEntropy(torch.autograd.Function):
+    """Sum over rows of -log softmax(hidden W' + b)[target], whose gradient is found in the forward pass.
+
+    The only buffer of size (rows, vocab) is in the working precision and is overwritten by its own gradient,
+    p - onehot; exponentials and sums are float32. On two cores at 560 rows x 16,000 words this takes half the time
+    of linear + cross_entropy, which touches that buffer seven times in float32.
+    """
+
+    @staticmethod
+    def forward(
+        ctx: Any, hidden: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor, targets: torch.Tensor,
+        dtype: torch.dtype,
+    ) -> torch.Tensor:  # fmt: skip
+        rows, matrix = hidden.to(dtype), weight.to(dtype)
+        logits = torch.addmm(bias.to(dtype), rows, matrix.t())
+        total = torch.zeros((), dtype=torch.float32, device=hidden.device)
+        bias_grad = torch.zeros_like(bias, dtype=torch.float32)
+        for start in range(0, len(targets), CHUNK):
+            part, wanted = logits[start : start + CHUNK], targets[start : start + CHUNK, None]
+            probabilities = torch.softmax(part, 1, dtype=torch.float32)
+            right = probabilities.gather(1, wanted)
+            total -= right.clamp_min(TINY).log().sum()
+            probabilities.scatter_(1, wanted, right - 1)
+            bias_grad += probabilities.sum(0)
+            part.copy_(probabilities)
+        ctx.save_for_backward(logits @ matrix, logits.t() @ rows, bias_grad)
+        ctx.dtypes = hidden.dtype, weight.dtype, bias.dtype
+        return total
+
+    @staticmethod
+    def backward(ctx: Any, *grads: torch.Tensor) -> Any:
+        found = [g.to(d).mul_(grads[0].to(d)) for g, d in zip(ctx.saved_tensors, ctx.dtypes, strict=True)]
+        return (*found, None, None)
+
+
+def linear_cross_entropy(
+    hidden: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor, targets: torch.Tensor
+) -> tuple[torch.Tensor, torch.Tensor | None]:
+    """Summed cross entropy, nats, of `hidden @ weight.T + bias` against `targets`; and, without gradients, the hits.
+
+    Args:
+        hidden: (rows, dim). weight: (vocab, dim). bias: (vocab,). targets: (rows,) int64.
+    Returns:
+        the scalar sum, and a scalar count of rows whose target has the largest logit (None where gradients are on).
+    """
+    dtype = hidden.dtype
+    if torch.is_autocast_enabled(hidden.device.type):
+        dtype = torch.get_autocast_dtype(hidden.device.type)
+    with torch.autocast(hidden.device.type, enabled=False):
+        if torch.is_grad_enabled():
+            return _LinearCrossEntropy.apply(hidden, weight, bias, targets, dtype), None  # type: ignore[return-value]
+        total = torch.zeros((), device=hidden.device)
+        hits = torch.zeros((), device=hidden.device)
+        matrix = weight.to(dtype)
+        for start in range(0, len(targets), CHUNK):
+            wanted = targets[start : start + CHUNK]
+            logits = nn.functional.linear(hidden[start : start + CHUNK].to(dtype), matrix, bias.to(dtype)).float()
+            total += nn.functional.cross_entropy(logits, wanted, reduction="sum")
+            hits += (logits.argmax(1) == wanted).sum()
+        return total, hits

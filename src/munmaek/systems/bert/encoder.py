@@ -1,0 +1,80 @@
+"""A BERT as a source of vectors: texts to the states of every layer."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from munmaek.core.contracts import Encoding, Tokenizer
+from munmaek.core.errors import RequestError
+from munmaek.nn.pooling import pool
+from munmaek.systems.bert.model import Bert, BertForPreTraining
+
+
+class BertEncoder:
+    """`contracts.Encoder` over the encoder of a BERT; see there."""
+
+    def __init__(self, model: BertForPreTraining, tokenizer: Tokenizer) -> None:
+        self.module: Bert = model.bert
+        self.tokenizer = tokenizer
+        self.dim = model.config.dim
+        self.num_layers = model.config.num_layers + 1
+        self.max_length = model.config.max_positions
+
+    def tokenize(
+        self, texts: Sequence[str], pairs: Sequence[str] | None = None, max_length: int | None = None
+    ) -> list[Encoding]:
+        """Texts as [CLS] A [SEP] or [CLS] A [SEP] B [SEP], cut to `max_length` tokens, the longer of a pair first."""
+        most = min(max_length or self.max_length, self.max_length)
+        if most < 4:
+            raise RequestError(f"max_length is {most}", where="max_length", fix="Give 4 tokens or more.")
+        return [cut(encoding, most) for encoding in self.tokenizer.encode_batch(texts, pairs)]
+
+    def collate(self, encodings: Sequence[Encoding]) -> dict[str, NDArray[Any]]:
+        """Padded arrays `(batch, seq)`: input_ids, attention_mask (bool), token_type_ids."""
+        lengths = np.array([len(encoding.ids) for encoding in encodings])
+        mask = np.arange(max(1, lengths.max(initial=0))) < lengths[:, None]
+        ids = np.full(mask.shape, self.module.config.pad_id, dtype=np.int64)
+        types = np.zeros(mask.shape, dtype=np.int64)
+        ids[mask] = [token for encoding in encodings for token in encoding.ids]
+        types[mask] = [kind for encoding in encodings for kind in encoding.type_ids]
+        return {"input_ids": ids, "attention_mask": mask, "token_type_ids": types}
+
+    def forward(self, inputs: Mapping[str, Tensor], all_layers: bool = False) -> Tensor:
+        """Last states `(batch, seq, dim)`, or all, the embeddings first: `(layers, batch, seq, dim)`."""
+        return self.module(
+            inputs["input_ids"], inputs["attention_mask"], inputs["token_type_ids"], all_layers=all_layers
+        )
+
+    def summary(self, states: Tensor, mask: Tensor, pooling: str) -> Tensor:
+        """One vector a text, `(batch, dim)`: "mean", "max", "first", "last", or "pooler" (Devlin 2018's own)."""
+        return self.module.pool(states) if pooling == "pooler" else pool(states, mask, pooling)
+
+    def layer_groups(self) -> list[list[nn.Parameter]]:
+        """Embeddings, each layer from the bottom up, and the pooler."""
+        parts = [self.module.embeddings, *self.module.blocks, self.module.pooler]
+        return [list(part.parameters()) for part in parts]
+
+
+def cut(encoding: Encoding, most: int) -> Encoding:
+    """An encoding of at most `most` tokens: special tokens stay, the ends of the texts go, the longer text's first."""
+    over = len(encoding.ids) - most
+    if over <= 0:
+        return encoding
+    texts: tuple[list[int], list[int]] = ([], [])
+    for place, (special, kind) in enumerate(zip(encoding.special, encoding.type_ids, strict=True)):
+        if not special:
+            texts[kind].append(place)
+    first, second = len(texts[0]), len(texts[1])
+    longer_by = min(over, abs(first - second))
+    rest = over - longer_by
+    first -= (longer_by if first > second else 0) + rest // 2 + (rest % 2 if first >= second else 0)
+    second = most - (len(encoding.ids) - len(texts[0]) - len(texts[1])) - first
+    gone = {*texts[0][max(0, first) :], *texts[1][max(0, second) :]}
+    kept = [place for place in range(len(encoding.ids)) if place not in gone]
+    parts = (encoding.ids, encoding.offsets, encoding.tokens, encoding.special, encoding.type_ids)
+    return Encoding(*([part[place] for place in kept] for part in parts))  # type: ignore[arg-type]
