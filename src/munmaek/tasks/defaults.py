@@ -1,0 +1,73 @@
+"""How to fine-tune, by the number of labels: one table, and the reasons for it."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+
+from munmaek.core.recipe import Recipe
+
+REFERENCE_DIM = 256
+"""Width of the encoder that the rates below are for; see `settings_for`."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How one fine-tuning goes.
+
+    Attributes:
+        epochs: passes over the training rows.
+        batch_rows: rows of an optimiser step.
+        learning_rate: peak rate of the encoder. head_rate: the head's, as a multiple of it.
+        layer_decay: factor on the rate from each layer to the one below it (Howard 2018 §3.2).
+        warmup: share of the training in which the rate rises from 0; then it falls to 0 in a straight line.
+        pooling: how token states become a text's vector. dropout: before the head. weight_decay: of matrices.
+    """
+
+    epochs: float
+    batch_rows: int
+    learning_rate: float
+    head_rate: float = 5.0
+    layer_decay: float = 1.0
+    warmup: float = 0.1
+    pooling: str = "mean"
+    dropout: float = 0.1
+    weight_decay: float = 0.01
+
+    def recipe(self, max_length: int) -> Recipe:
+        """The trainer's recipe; a step is counted in rows, `batch_tokens` only bounds its memory."""
+        return Recipe(
+            learning_rate=self.learning_rate, warmup=self.warmup, decay="linear", batch_tokens=32_768,
+            micro_tokens=16_384, max_length=max_length, weight_decay=self.weight_decay, beta_2=0.999, clip=1.0,
+        )  # fmt: skip
+
+
+_BY_LABELS: tuple[tuple[int, Settings], ...] = (
+    (300, Settings(epochs=25, batch_rows=16, learning_rate=3e-4)),
+    (3_000, Settings(epochs=8, batch_rows=32, learning_rate=3e-4)),
+    (30_000, Settings(epochs=4, batch_rows=32, learning_rate=4e-4)),
+    (10**12, Settings(epochs=3, batch_rows=64, learning_rate=5e-4)),
+)
+"""Up to so many labels: the settings.
+
+What must hold is the number of optimiser steps: a new head on 100 rows needs 150 or more steps to settle, which is
+25 epochs of small batches, whereas on 150,000 rows three epochs are 7,000 steps and a fourth gains nothing. The head
+starts from nothing and learns five times as fast as the encoder. Vectors are the mean over tokens: the first token's
+state was trained by next sentence prediction at most, and with few labels the mean is better by several points.
+"""
+
+
+def settings_for(num_labels: int, dim: int) -> Settings:
+    """Settings for a number of labels and the width of an encoder.
+
+    The rate falls with the square of the width past 256: 3e-4 there is 3.3e-5 at 768, inside the range that
+    Devlin 2018 §A.3 recommends for BERT-base (2e-5 to 5e-5); narrow networks bear, and need, larger rates.
+    """
+    settings = next(settings for most, settings in _BY_LABELS if num_labels <= most)
+    factor = min(1.0, (REFERENCE_DIM / dim) ** 2)
+    return replace(settings, learning_rate=settings.learning_rate * factor)
+
+
+def steps_of(settings: Settings, num_rows: int) -> int:
+    """About how many optimiser steps some settings mean."""
+    return max(1, round(settings.epochs * math.ceil(num_rows / settings.batch_rows)))

@@ -1,0 +1,172 @@
+"""Tokenised examples, and the objective that lets the one trainer learn from them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from munmaek.core.contracts import Batch, Encoder, Encoding, LossParts
+from munmaek.core.runtime import draw, permutation
+from munmaek.tasks.task import Task
+
+ORDER_STREAM, BATCH_STREAM = 0x0D, 0xBA
+SORTED_FROM = 2_000
+"""Below this many rows batches are purely random; from here on rows of about equal length go together."""
+WINDOW_BATCHES = 50
+TOKENISED_AT_ONCE = 4_096
+TARGET = "target"
+PART = "label"
+
+
+@dataclass(frozen=True)
+class Labelled:
+    """Tokenised texts with targets, compact: 5 bytes a token.
+
+    Attributes:
+        ids: (tokens,) uint32, all rows one after the other. type_ids: (tokens,) uint8.
+        offsets: (rows + 1,) where each row begins.
+        targets: (rows,) int64 classes or float32 numbers; empty where nothing is known.
+        num_cut: rows that were longer than the model reads.
+    """
+
+    ids: NDArray[np.uint32]
+    type_ids: NDArray[np.uint8]
+    offsets: NDArray[np.int64]
+    targets: NDArray[Any]
+    num_cut: int = 0
+
+    def __len__(self) -> int:
+        return len(self.offsets) - 1
+
+    @property
+    def lengths(self) -> NDArray[np.int64]:
+        """(rows,) tokens, special ones included."""
+        return np.diff(self.offsets)
+
+    def encoding(self, row: int) -> Encoding:
+        """One row as `Encoder.collate` takes it; offsets and token strings are not kept."""
+        start, stop = int(self.offsets[row]), int(self.offsets[row + 1])
+        return Encoding(self.ids[start:stop].tolist(), [], [], [], self.type_ids[start:stop].tolist())
+
+    def take(self, rows: NDArray[np.int64]) -> Labelled:
+        """Some rows, in that order; targets too where there are any."""
+        lengths = self.lengths[rows]
+        offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
+        places = np.repeat(self.offsets[rows] - offsets[:-1], lengths) + np.arange(offsets[-1])
+        targets = self.targets[rows] if len(self.targets) else self.targets
+        return Labelled(self.ids[places], self.type_ids[places], offsets, targets, self.num_cut)
+
+
+def tokenise(
+    encoder: Encoder,
+    texts: Sequence[str],
+    pairs: Sequence[str] | None = None,
+    targets: NDArray[Any] | None = None,
+    max_length: int | None = None,
+) -> Labelled:
+    """Texts, or pairs read as one input with token types, as ids; `max_length` counts special tokens."""
+    limit = min(max_length or encoder.max_length, encoder.max_length)
+    ids: list[NDArray[np.uint32]] = []
+    types: list[NDArray[np.uint8]] = []
+    lengths: list[int] = []
+    for start in range(0, len(texts), TOKENISED_AT_ONCE):
+        part = slice(start, start + TOKENISED_AT_ONCE)
+        encodings = encoder.tokenize(texts[part], None if pairs is None else pairs[part], limit)
+        lengths += [len(encoding.ids) for encoding in encodings]
+        ids.append(np.fromiter((i for encoding in encodings for i in encoding.ids), dtype=np.uint32))
+        types.append(np.fromiter((i for encoding in encodings for i in encoding.type_ids), dtype=np.uint8))
+    return Labelled(
+        np.concatenate(ids) if ids else np.zeros(0, np.uint32),
+        np.concatenate(types) if types else np.zeros(0, np.uint8),
+        np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64),
+        np.zeros(0, np.int64) if targets is None else targets,
+        sum(length >= limit for length in lengths),
+    )
+
+
+def by_length(lengths: NDArray[np.int64], batch_tokens: int) -> Iterator[NDArray[np.int64]]:
+    """Every row once, rows of about equal length together, at most `batch_tokens` padded tokens at a time."""
+    order = np.argsort(lengths, kind="stable")
+    start = 0
+    while start < len(order):
+        stop = start + max(1, batch_tokens // max(1, int(lengths[order[start]])))
+        stop = min(stop, len(order))
+        while stop - start > 1 and (stop - start) * int(lengths[order[stop - 1]]) > batch_tokens:
+            stop = start + max(1, min(stop - start - 1, batch_tokens // int(lengths[order[stop - 1]])))
+        yield order[start:stop]
+        start = stop
+
+
+class LabelledObjective:
+    """The Objective over `Labelled` rows: a task's loss on a `TaskModel`'s outputs.
+
+    The rows of a batch are a pure function of (seed, epoch, batch): a random order of the rows, in windows sorted by
+    length, cut into batches of about equal numbers of rows, themselves in random order.
+
+    Args:
+        task, encoder: whose loss, whose inputs.
+        batch_rows: rows of an optimiser step, fewer where they would pass `batch_tokens` padded tokens.
+    """
+
+    def __init__(self, task: Task, encoder: Encoder, batch_rows: int) -> None:
+        self.task, self.encoder, self.batch_rows = task, encoder, batch_rows
+
+    def plan(self, data: Labelled, seed: int, epoch: int, batch_tokens: int) -> list[NDArray[np.int64]]:
+        """The batches of an epoch, each the numbers of its rows; every row is in one."""
+        order = permutation(len(data), seed, ORDER_STREAM, epoch)
+        batches: list[NDArray[np.int64]] = []
+        lengths = data.lengths
+        if len(data) >= SORTED_FROM:
+            window = WINDOW_BATCHES * self.batch_rows
+            windows = [order[start : start + window] for start in range(0, len(order), window)]
+            order = np.concatenate([part[np.argsort(lengths[part], kind="stable")] for part in windows])
+        for part in np.array_split(order, -(-len(order) // self.batch_rows)):
+            batches += _fitting(part, lengths, batch_tokens)
+        return [batches[place] for place in np.argsort(draw(seed, BATCH_STREAM, epoch, np.arange(len(batches))))]
+
+    def epoch_batches(self, data: Labelled, *, seed: int, epoch: int, batch_tokens: int) -> int:
+        """How many batches one epoch has."""
+        return len(self.plan(data, seed, epoch, batch_tokens))
+
+    def batches(
+        self,
+        data: Labelled,
+        *,
+        seed: int,
+        position: int = 0,
+        batch_tokens: int,
+        progress: Callable[[int], float] = lambda k: 0.0,
+    ) -> Iterator[Batch]:
+        """Endless batches from `position` (epoch * 2**32 + batch) on."""
+        epoch, place = position >> 32, position & 0xFFFFFFFF
+        while True:
+            plan = self.plan(data, seed, epoch, batch_tokens)
+            for number in range(place, len(plan)):
+                last = number + 1 == len(plan)
+                follows = (epoch + 1) << 32 if last else (epoch << 32) + number + 1
+                yield self._batch(data, plan[number], follows)
+            epoch, place = epoch + 1, 0
+
+    def _batch(self, data: Labelled, rows: NDArray[np.int64], follows: int) -> Batch:
+        arrays = self.encoder.collate([data.encoding(int(row)) for row in rows])
+        num_tokens = int(data.lengths[rows].sum())
+        return Batch({**arrays, TARGET: data.targets[rows]}, num_tokens, {PART: len(rows)}, follows, rows)
+
+    def loss(self, model: torch.nn.Module, inputs: Mapping[str, torch.Tensor]) -> LossParts:
+        """The task's loss on some rows, summed, and how many were right."""
+        outputs = model({name: tensor for name, tensor in inputs.items() if name != TARGET})
+        total, right = self.task.loss(outputs, inputs[TARGET])
+        return LossParts({PART: total}, {PART: len(outputs)}, {} if right is None else {PART: right})
+
+
+def _fitting(rows: NDArray[np.int64], lengths: NDArray[np.int64], batch_tokens: int) -> list[NDArray[np.int64]]:
+    """Rows in one batch, or in halves until no half passes `batch_tokens` padded tokens."""
+    if len(rows) < 2 or len(rows) * int(lengths[rows].max()) <= batch_tokens:
+        return [rows]
+    middle = len(rows) // 2
+    return _fitting(rows[:middle], lengths, batch_tokens) + _fitting(rows[middle:], lengths, batch_tokens)

@@ -1,0 +1,35 @@
+"""Sense separation: 0.5 for one vector for ever, 1 for two clouds, equal to scikit-learn's area on random numbers."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+from sklearn.metrics import roc_auc_score
+
+from munmaek.tasks.sense import area, separation
+
+
+def test_one_vector_for_ever_is_blind() -> None:
+    vectors = np.tile(np.random.default_rng(0).normal(size=50).astype(np.float32), (8, 1))
+    assert separation(vectors, ["snow"] * 4 + ["eye"] * 4) == 0.5
+
+
+def test_two_clouds_are_one() -> None:
+    noise = np.random.default_rng(0).normal(size=(8, 20)) * 0.01
+    vectors = noise + np.repeat(np.eye(2, 20), 4, axis=0)
+    assert separation(vectors, ["snow"] * 4 + ["eye"] * 4) == 1.0
+    assert separation(vectors, ["snow", "eye"] * 4) < 0.5
+
+
+def test_area_equals_scikit_learn() -> None:
+    rng = np.random.default_rng(1)
+    positives, negatives = rng.integers(0, 9, 40) / 1.0, rng.integers(0, 7, 60) / 1.0
+    expected = roc_auc_score([1] * 40 + [0] * 60, [*positives, *negatives])
+    assert area(positives, negatives) == pytest.approx(expected)
+
+
+def test_no_pair_to_compare_is_nan() -> None:
+    assert math.isnan(separation(np.eye(3), ["a", "a", "a"]))
+    assert math.isnan(separation(np.eye(3), ["a", "b", "c"]))
