@@ -194,6 +194,7 @@ class System:
         encoder: (model, tokenizer) -> Encoder.
         save: (model, tokenizer, folder) writes the ecosystem's own files. load: folder -> (model, tokenizer).
         imports: name of a foreign format -> (folder -> (model, tokenizer)).
+        masked_words: (model, inputs) -> logits (batch, seq, vocab) of the word at each place; None where a system has none.
     """
 
     name: str
@@ -209,3 +210,4 @@ class System:
     save: Callable[[torch.nn.Module, Tokenizer, Path], None]
     load: Callable[[Path], tuple[torch.nn.Module, Tokenizer]]
     imports: Mapping[str, Callable[[Path], tuple[torch.nn.Module, Tokenizer]]] = field(default_factory=dict)
+    masked_words: Callable[[torch.nn.Module, Mapping[str, torch.Tensor]], torch.Tensor] | None = None

@@ -28,6 +28,7 @@ class Recipe:
         beta_1, beta_2, epsilon: AdamW (Loshchilov 2019).
         optimizer: "adamw", or "muon" (orthogonalised momentum for the matrices of linear layers, AdamW for the rest).
         muon_rate: peak rate of those matrices.
+        dropout: for every dropout of the model during this training; below 0 leaves the model's own.
         clip: largest norm of all gradients together.
         precision: "auto" (bf16 where the machine multiplies it faster), "fp32" or "bf16".
     """
@@ -44,6 +45,7 @@ class Recipe:
     epsilon: float = 1e-6
     optimizer: str = "adamw"
     muon_rate: float = 0.02
+    dropout: float = -1.0
     clip: float = 1.0
     precision: str = "auto"
 

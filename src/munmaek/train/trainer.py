@@ -16,7 +16,8 @@ from munmaek.core import files
 from munmaek.core.contracts import Batch, LossParts, Objective
 from munmaek.core.errors import Interrupted, NonFiniteError
 from munmaek.core.recipe import Budget, Plan, Recipe
-from munmaek.core.runtime import draw, keep_freed_memory, world
+from munmaek.core.runtime import draw, tune_process, world
+from munmaek.nn.transformer import dropout_set_to
 from munmaek.train import checkpoint, distributed
 from munmaek.train.interrupt import Interrupt
 from munmaek.train.optim import ParamGroup, build_optimizer
@@ -117,9 +118,13 @@ def train(job: Job) -> Outcome:
     Raises Interrupted (saved first), NonFiniteError (the step not taken, the last checkpoint intact), RequestError
     (the folder holds another training) and JobError (no room).
     """
-    keep_freed_memory()
+    tune_process()
     device = distributed.pick_device(job.device)
-    with distributed.processes(device), Interrupt() as interrupt:
+    with (
+        distributed.processes(device),
+        Interrupt() as interrupt,
+        dropout_set_to(job.model, job.recipe.dropout),
+    ):
         return _Training(job, device, interrupt).run()
 
 

@@ -1,0 +1,65 @@
+"""The verbs before any training: prepare, doctor and fetch."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from munmaek.cli import options
+from munmaek.cli.language import say
+from munmaek.cli.output import note, number, show_json, show_lines, table
+from munmaek.cli.progress import StageProgress
+
+BUILT_IN = "built-in"
+
+
+def corpus_of(paths: Sequence[str]) -> Any:
+    """What --corpus names: paths, or the built-in corpus where the only word is "built-in"."""
+    if list(paths) != [BUILT_IN]:
+        return [Path(path) for path in paths]
+    from munmaek.data import homographs
+
+    note(homographs.NOTICE)
+    return homographs.HomographCorpus()
+
+
+def prepare(
+    corpus: options.Paths,
+    tokenizer: options.Tokenizer = "wordpiece",
+    vocab_size: options.VocabSize = 16_000,
+    text_column: options.TextColumn = None,
+    split_sentences: options.SplitSentences = False,
+    cache: options.Cache = None,
+    as_json: options.Json = False,
+) -> None:
+    """Make a tokenizer and shards; run.prepare does the work."""
+    from munmaek.run.prepare import prepare as run
+
+    with StageProgress() as progress:
+        result = run(
+            corpus_of(corpus), cache=cache, tokenizer=tokenizer, vocab_size=vocab_size, text_column=text_column,
+            split_sentences=split_sentences, progress=progress,
+        )  # fmt: skip
+    shards = result.shards
+    if as_json:
+        show_json(
+            {"folder": result.folder, "reused": result.reused, "report": result.report, "tokens": shards.num_tokens,
+             "documents": shards.num_documents, "sentences": shards.num_sentences,
+             "tokenizer": {"kind": result.tokenizer.kind, "vocab_size": result.tokenizer.vocab_size}}
+        )  # fmt: skip
+        return
+    rows: list[tuple[str, Any]] = [
+        (say("documents", "문서"), shards.num_documents),
+        (say("sentences", "문장"), shards.num_sentences),
+        (say("tokens", "토큰"), shards.num_tokens),
+        (say("lines read", "읽은 줄"), result.report.get("lines_read", 0)),
+        (say("lines kept", "남긴 줄"), result.report.get("lines_kept", 0)),
+        *((f"{say('dropped', '버림')}: {reason}", count) for reason, count in result.report.get("dropped", {}).items()),
+        *((f"{say('repaired', '고침')}: {what}", count) for what, count in result.report.get("repairs", {}).items()),
+        (say("tokenizer", "토크나이저"), f"{result.tokenizer.kind}, {result.tokenizer.vocab_size:,}"),
+        (say("folder", "폴더"), result.folder),
+    ]
+    show_lines(table((say("what", "항목"), say("value", "값")), [(name, number(value)) for name, value in rows]))
+    if result.reused:
+        note(say("prepared before; nothing had to be done", "전에 준비한 것을 그대로 썼습니다"))

@@ -1,0 +1,280 @@
+"""Every argument and option of the verbs, spelled once; help in both languages."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from munmaek.cli.language import say
+
+
+def _option(
+    names: str, english: str, korean: str, *, metavar: str | None = None, shown: bool = False, **rest: Any
+) -> Any:
+    return typer.Option(*names.split(), help=say(english, korean), metavar=metavar, show_default=shown, **rest)
+
+
+def _argument(metavar: str, english: str, korean: str) -> Any:
+    return typer.Argument(metavar=metavar, help=say(english, korean), show_default=False)
+
+
+# ---- what is worked on ----------------------------------------------------------------------------------------------
+
+System = Annotated[str, _argument("SYSTEM", "What to train: bert.", "학습할 시스템: bert.")]
+Task = Annotated[str, _argument("classify|pair|regress", "What is learnt.", "무엇을 배울지.")]
+Paths = Annotated[list[str], _argument("PATH...", "Files, folders or globs.", "파일, 폴더, 패턴.")]
+Texts = Annotated[
+    list[str] | None,
+    _argument(
+        "[TEXT]...",
+        "Texts; without any, one a line from --file or standard input.",
+        "글. 없으면 --file이나 표준 입력에서 한 줄에 하나씩 읽습니다.",
+    ),
+]
+Sentences = Annotated[
+    list[str] | None,
+    _argument(
+        "[FIRST SECOND]",
+        "Two texts; without them, two tab-separated ones a line from standard input.",
+        "두 글. 없으면 표준 입력에서 한 줄에 탭으로 나뉜 둘씩 읽습니다.",
+    ),
+]
+ModelFolder = Annotated[
+    Path,
+    _option(
+        "--model -m",
+        "The model folder: the --out of a training or an import.",
+        "모델 폴더: 학습이나 import의 --out.",
+        metavar="RUN",
+    ),
+]
+Corpus = Annotated[
+    list[str],
+    _option(
+        "--corpus -c",
+        "Files, folders or globs of text; repeat it for several.",
+        "글이 든 파일, 폴더, 패턴. 여러 번 쓸 수 있습니다.",
+        metavar="PATH",
+    ),
+]
+Train = Annotated[
+    Path,
+    _option(
+        "--train",
+        "Labelled rows: .tsv, .csv, .jsonl or .parquet.",
+        "라벨이 있는 자료: .tsv, .csv, .jsonl, .parquet.",
+        metavar="FILE",
+    ),
+]
+Dev = Annotated[
+    Path | None,
+    _option(
+        "--dev",
+        "Rows that choose the best checkpoint.",
+        "가장 좋은 시점을 고를 자료.",
+        metavar="FILE",
+    ),
+]
+Data = Annotated[Path, _option("--data -d", "Labelled rows to score on.", "채점할, 라벨이 있는 자료.", metavar="FILE")]
+File = Annotated[
+    Path | None,
+    _option(
+        "--file -f",
+        "Read the texts from this file: one a line, or .tsv, .csv, .jsonl, .parquet.",
+        "글을 읽을 파일: 한 줄에 하나, 또는 .tsv, .csv, .jsonl, .parquet.",
+        metavar="PATH",
+    ),
+]
+TextColumn = Annotated[
+    str | None,
+    _option(
+        "--text-column",
+        "The column with the text; found by itself where it has a usual name.",
+        "글이 든 열. 흔한 이름이면 알아서 찾습니다.",
+        metavar="NAME",
+    ),
+]
+PairColumn = Annotated[
+    str | None,
+    _option("--pair-column", "The column with the second text of a pair.", "둘째 글이 든 열.", metavar="NAME"),
+]
+LabelColumn = Annotated[
+    str | None,
+    _option("--label-column", "The column with the label or score.", "라벨이나 점수가 든 열.", metavar="NAME"),
+]
+SplitSentences = Annotated[
+    bool,
+    _option(
+        "--split-sentences",
+        "Cut each document of one long line into sentences.",
+        "한 줄로 된 긴 문서를 문장으로 나눕니다.",
+    ),
+]
+
+# ---- where results go -----------------------------------------------------------------------------------------------
+
+Run = Annotated[Path, _option("--out -o", "The model folder to write.", "모델을 쓸 폴더.", metavar="RUN")]
+OutFile = Annotated[Path | None, _option("--out -o", "Write to this file.", "결과를 쓸 파일.", metavar="FILE")]
+OutFolder = Annotated[Path, _option("--out -o", "The folder to write.", "결과를 쓸 폴더.", metavar="DIR", shown=True)]
+Json = Annotated[bool, _option("--json", "Print the result as JSON.", "결과를 JSON으로 출력합니다.")]
+
+# ---- how models are made --------------------------------------------------------------------------------------------
+
+Size = Annotated[
+    str,
+    _option("--size", "tiny, mini, small, medium or base.", "tiny, mini, small, medium, base 중 하나.", shown=True),
+]
+Budget = Annotated[
+    str,
+    _option(
+        "--budget",
+        "How much: 1h, 90m, 50M tokens, 3 epochs or 1000 steps; the learning rate ends exactly there.",
+        "학습량: 1h, 90m, 50M tokens, 3 epochs, 1000 steps. 학습률이 꼭 거기서 끝납니다.",
+        shown=True,
+    ),
+]
+Tokenizer = Annotated[
+    str,
+    _option(
+        "--tokenizer",
+        "A kind to train (wordpiece, bpe, unigram, syllable, jamo, morpheme, word) or a folder with a tokenizer.json.",
+        "학습할 종류(wordpiece, bpe, unigram, syllable, jamo, morpheme, word)나 tokenizer.json이 있는 폴더.",
+        metavar="KIND|FOLDER",
+        shown=True,
+    ),
+]
+KnownTokenizer = Annotated[
+    str | None,
+    _option(
+        "--tokenizer",
+        "Also say how this tokenizer reads the text: a folder with a tokenizer.json, or a model folder.",
+        "이 토크나이저로 글이 어떻게 나뉘는지도 봅니다: tokenizer.json이 있는 폴더.",
+        metavar="FOLDER",
+    ),
+]
+VocabSize = Annotated[
+    int, _option("--vocab-size", "Entries of a trained vocabulary.", "학습할 어휘의 크기.", shown=True, min=8)
+]
+Settings = Annotated[
+    list[str] | None,
+    _option(
+        "--set",
+        "A value of the recipe, the objective or the model, as learning_rate=5e-4; repeat it for several.",
+        "레시피, 목적 함수, 모델의 값. 예: learning_rate=5e-4. 여러 번 쓸 수 있습니다.",
+        metavar="NAME=VALUE",
+    ),
+]
+Init = Annotated[
+    Path | None,
+    _option(
+        "--init",
+        "A model folder to go on from, with its tokenizer.",
+        "이어서 학습할 모델 폴더. 토크나이저도 그대로 씁니다.",
+        metavar="RUN",
+    ),
+]
+Tensorboard = Annotated[
+    bool, _option("--tensorboard", "Write curves to RUN/tensorboard.", "RUN/tensorboard에 곡선을 씁니다.")
+]
+Cache = Annotated[
+    Path | None,
+    _option(
+        "--cache",
+        "Where prepared corpora are kept (MUNMAEK_CACHE, else ~/.cache/munmaek).",
+        "준비한 말뭉치를 두는 곳(MUNMAEK_CACHE, 없으면 ~/.cache/munmaek).",
+        metavar="DIR",
+    ),
+]
+Device = Annotated[
+    str,
+    _option(
+        "--device",
+        "Where to compute; auto takes a GPU where there is one.",
+        "계산할 장치. auto는 GPU가 있으면 씁니다.",
+        metavar="auto|cpu|cuda",
+        shown=True,
+    ),
+]
+Seed = Annotated[int, _option("--seed", "Where randomness starts.", "난수의 씨앗.", shown=True, min=0)]
+Seeds = Annotated[
+    int,
+    _option(
+        "--seeds",
+        "Train so many times, each with a seed of its own; the mean and its interval are shown.",
+        "씨앗을 바꾸어 되풀이할 횟수. 평균과 구간을 보입니다.",
+        shown=True,
+        min=1,
+    ),
+]
+Labels = Annotated[
+    int | None,
+    _option(
+        "--labels",
+        "Use only N rows of --train, drawn by the seed.",
+        "--train에서 뽑은 N줄만 씁니다.",
+        metavar="N",
+        min=1,
+    ),
+]
+Epochs = Annotated[
+    float | None,
+    _option(
+        "--epochs",
+        "Passes over the rows; more by default where there are few.",
+        "반복 횟수. 라벨이 적을수록 기본값이 큽니다.",
+    ),
+]
+LearningRate = Annotated[float | None, _option("--learning-rate", "Peak rate.", "가장 높은 학습률.")]
+MaxLength = Annotated[int | None, _option("--max-length", "Longest input, in tokens.", "가장 긴 입력(토큰).", min=8)]
+FromScratch = Annotated[
+    bool,
+    _option(
+        "--from-scratch",
+        "The same network without its pre-training, to compare with.",
+        "사전 학습 없이 같은 신경망으로. 비교할 때 씁니다.",
+    ),
+]
+
+# ---- how models are asked -------------------------------------------------------------------------------------------
+
+Pooling = Annotated[
+    str,
+    _option(
+        "--pooling",
+        "How token vectors become one.",
+        "토큰 벡터를 하나로 합치는 방법.",
+        metavar="mean|first|last|max",
+        shown=True,
+    ),
+]
+TaskPooling = Annotated[
+    str | None,
+    _option(
+        "--pooling",
+        "How token vectors become one.",
+        "토큰 벡터를 하나로 합치는 방법.",
+        metavar="mean|first|last|max|pooler",
+    ),
+]
+Normalise = Annotated[
+    bool, _option("--normalise", "Make every vector of length 1.", "모든 벡터의 길이를 1로 맞춥니다.")
+]
+Top = Annotated[int, _option("--top", "How many answers.", "보일 답의 수.", shown=True, min=1)]
+Word = Annotated[
+    str | None,
+    _option(
+        "--word",
+        "Compare this word in both texts, layer by layer.",
+        "두 글에 든 이 낱말을 층마다 견줍니다.",
+    ),
+]
+SecondWord = Annotated[
+    str | None,
+    _option("--second-word", "The word in the second text, where it differs.", "둘째 글의 낱말(다를 때)."),
+]
+Format = Annotated[
+    str, _argument("hf", "What the folder is: hf, a Hugging Face model.", "폴더의 형식: hf(허깅페이스).")
+]
+ForeignFolder = Annotated[Path, _argument("DIR", "The folder to read.", "읽을 폴더.")]

@@ -1,0 +1,129 @@
+"""The verbs that make and score models: pretrain, finetune, evaluate and import."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from munmaek.cli import options
+from munmaek.cli.language import say
+from munmaek.cli.output import duration, note, number, show_json, show_lines, table
+from munmaek.cli.progress import TrainingProgress
+from munmaek.core.errors import RequestError
+
+if TYPE_CHECKING:
+    from munmaek.run.finetune import FinetuneResult
+    from munmaek.run.pretrain import PretrainResult
+
+
+def pretrain(
+    system: options.System,
+    corpus: options.Corpus,
+    out: options.Run,
+    size: options.Size = "mini",
+    budget: options.Budget = "1h",
+    tokenizer: options.Tokenizer = "wordpiece",
+    vocab_size: options.VocabSize = 16_000,
+    text_column: options.TextColumn = None,
+    split_sentences: options.SplitSentences = False,
+    settings: options.Settings = None,
+    init: options.Init = None,
+    seed: options.Seed = 0,
+    tensorboard: options.Tensorboard = False,
+    cache: options.Cache = None,
+    device: options.Device = "auto",
+    as_json: options.Json = False,
+) -> None:
+    """Pre-train; run.pretrain does the work."""
+    from munmaek.run.pretrain import pretrain as run
+
+    values = read_settings(settings or [])
+    with TrainingProgress() as progress:
+        result = run(
+            system, corpus=corpus, out=out, size=size, budget=budget, tokenizer=tokenizer, vocab_size=vocab_size,
+            text_column=text_column, split_sentences=split_sentences, settings=values, init=init, seed=seed,
+            tensorboard=tensorboard, cache=cache, device=device, progress=progress,
+        )  # fmt: skip
+    if as_json:
+        show_json(result)
+    else:
+        _show_pretrained(result)
+
+
+def finetune(
+    task: options.Task,
+    model: options.ModelFolder,
+    train: options.Train,
+    out: options.Run,
+    dev: options.Dev = None,
+    text_column: options.TextColumn = None,
+    pair_column: options.PairColumn = None,
+    label_column: options.LabelColumn = None,
+    labels: options.Labels = None,
+    seeds: options.Seeds = 1,
+    seed: options.Seed = 0,
+    epochs: options.Epochs = None,
+    learning_rate: options.LearningRate = None,
+    pooling: options.TaskPooling = None,
+    max_length: options.MaxLength = None,
+    from_scratch: options.FromScratch = False,
+    as_json: options.Json = False,
+) -> None:
+    """Fine-tune; run.finetune does the work."""
+    from munmaek.run.finetune import finetune as run
+
+    with TrainingProgress() as progress:
+        result = run(
+            task, model=model, train=train, dev=dev, out=out, text_column=text_column, pair_column=pair_column,
+            label_column=label_column, labels=labels, seeds=seeds, seed=seed, epochs=epochs,
+            learning_rate=learning_rate, pooling=pooling, max_length=max_length, from_scratch=from_scratch,
+            progress=progress,
+        )  # fmt: skip
+    if as_json:
+        show_json(result)
+    else:
+        _show_finetuned(result)
+
+
+def read_settings(pairs: list[str]) -> dict[str, Any]:
+    """`name=value` texts as values: JSON where it is JSON, else the text; RequestError for anything else."""
+    settings: dict[str, Any] = {}
+    for pair in pairs:
+        name, given, value = (part.strip() for part in pair.partition("="))
+        if not given or not name:
+            raise RequestError("not NAME=VALUE", where=f"--set {pair}", fix="For example: --set learning_rate=5e-4")
+        try:
+            settings[name] = json.loads(value)
+        except json.JSONDecodeError:
+            settings[name] = {"True": True, "False": False, "None": None}.get(value, value)
+    return settings
+
+
+def _show_pretrained(result: PretrainResult) -> None:
+    for text in result.notes:
+        note(text)
+    steps, tokens = f"{result.steps:,} {say('steps', '단계')}", f"{result.tokens:,} {say('tokens', '토큰')}"
+    rows = [
+        (say("model", "모델"), f"{result.system} {result.size}, {result.parameters:,} {say('parameters', '매개변수')}"),
+        (say("trained", "학습"), f"{steps}, {tokens}, {duration(result.seconds)}"),
+        (say("loss", "손실"), number(result.loss)),
+        *((f"{say('held out', '검증')}: {name.replace('_', ' ')}", number(v)) for name, v in result.validation.items()),
+        (say("folder", "폴더"), result.folder),
+    ]
+    show_lines(table((say("what", "항목"), say("value", "값")), rows))
+
+
+def _show_finetuned(result: FinetuneResult) -> None:
+    seeds = [str(seed) for seed in result.seeds]
+    if result.scores:
+        columns = (say("metric", "지표"), say("mean", "평균"), "± 95 %", *(f"{say('seed', '씨앗')} {seed}" for seed in seeds))
+        rows = [
+            (name, result.mean[name], result.interval[name], *(scores[name] for scores in result.scores))
+            for name in result.mean
+        ]
+        show_lines(table(columns, rows))
+    else:
+        note(say("without --dev there are no scores", "--dev가 없어 점수는 없습니다"))
+    labels = say(f"{result.num_labels:,} labelled rows", f"라벨 {result.num_labels:,}개")
+    show_lines([f"{result.task}, {labels}, {duration(result.seconds)}: {result.folder}"])

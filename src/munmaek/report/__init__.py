@@ -1,0 +1,1 @@
+"""What people look at: figures with Hangul in them, and tables."""

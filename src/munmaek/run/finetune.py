@@ -1,0 +1,247 @@
+"""finetune: a pre-trained model and labelled texts in, a model that answers out."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from safetensors.torch import load_file, save
+
+from munmaek import tasks
+from munmaek.core import files
+from munmaek.core.errors import RequestError
+from munmaek.data.tables import Table, read_table
+from munmaek.run import folder as model_folder
+from munmaek.run import tuned
+from munmaek.run.model import Model
+from munmaek.run.model import load as load_model
+from munmaek.run.tuning import POOLINGS, Tuner
+from munmaek.tasks import Answers, Task, scores
+from munmaek.tasks.defaults import Settings
+from munmaek.tasks.examples import Examples, describe, from_table
+from munmaek.tasks.network import TaskModel, make_head
+from munmaek.train import checkpoint, distributed
+from munmaek.train.trainer import Event
+
+KEPT = "kept.safetensors"
+
+
+@dataclass(frozen=True)
+class FinetuneResult:
+    """How a fine-tuning went.
+
+    Attributes:
+        folder: the fine-tuned model; with several seeds the one with the best dev score, without a dev set the first.
+        task, metric: what was learnt, and the metric that decides.
+        num_labels: training rows used by each seed. classes: names in order; empty for numbers.
+        seeds, scores: a seed each, and its dev scores; `scores` is empty without a dev set.
+        mean, interval: of every metric over the seeds, and half its 95 % t-interval (NaN for one seed).
+        kept_seed: whose model is in `folder`. settings: learning rate, epochs and the rest, as used.
+        seconds, steps, tokens: of all seeds together. notes: what was odd about the labels.
+    """
+
+    folder: Path
+    task: str
+    metric: str
+    num_labels: int
+    classes: list[str]
+    seeds: list[int]
+    scores: list[dict[str, float]]
+    mean: dict[str, float]
+    interval: dict[str, float]
+    kept_seed: int
+    settings: dict[str, Any]
+    seconds: float
+    steps: int
+    tokens: int
+    notes: list[str]
+
+
+def finetune(
+    task: str,
+    *,
+    model: str | Path,
+    train: str | Path,
+    out: str | Path,
+    dev: str | Path | None = None,
+    text_column: str | None = None,
+    pair_column: str | None = None,
+    label_column: str | None = None,
+    labels: int | None = None,
+    seeds: int = 1,
+    seed: int = 0,
+    epochs: float | None = None,
+    learning_rate: float | None = None,
+    pooling: str | None = None,
+    max_length: int | None = None,
+    from_scratch: bool = False,
+    device: str = "auto",
+    progress: Callable[[Event], None] | None = None,
+) -> FinetuneResult:
+    """Fine-tune a model on labelled texts; the same call again goes on after an interruption.
+
+    Args:
+        task: "classify", "pair" or "regress".
+        model: a model folder. train, dev: tables; columns are guessed from usual names where not given.
+        out: the folder to write.
+        labels: use so many random training rows, with the classes' shares of the whole; more contain fewer.
+        seeds: train so many times, from seed, seed + 1 ...; each draws its rows, order, head and dropout anew.
+        epochs, learning_rate, pooling: instead of the defaults for the number of labels.
+        from_scratch: the same network from random weights, to see what pre-training is worth.
+    Raises:
+        RequestError, DataError: the request or a table cannot be used. Interrupted, JobError: see trainer.
+    """
+    kind = tasks.load(task)
+    out = Path(out)
+    _check(out, Path(model), seeds, epochs, learning_rate, pooling)
+    columns = (text_column, pair_column, label_column)
+    with distributed.processes(distributed.pick_device(device)) as (rank, _):
+        examples = _examples(kind, train, columns, training=True)
+        held_out = _examples(kind, dev, columns, training=False) if dev is not None else None
+        answers = kind.fit(examples.labels, examples.where)
+        if held_out:
+            kind.targets(answers, held_out.labels, held_out.where)  # a label of the wrong kind is an error now
+        notes = describe(examples, held_out, answers)
+        loaded = load_model(model, device)
+        changes = {"epochs": epochs, "learning_rate": learning_rate, "pooling": pooling}
+        tuner = Tuner(loaded, kind, examples, held_out, changes=changes, from_scratch=from_scratch,
+                      max_length=max_length)  # fmt: skip
+        tuner.rows(labels, seed)
+        for text in notes:
+            announce(progress, text)
+        identity = _identity(task, loaded, train, dev, columns, labels, tuner)
+        runs = _Runs(tuner, out, identity, rank)
+        for number in range(seed, seed + seeds):
+            runs.add(number, labels, progress)
+        distributed.meet()
+        result = runs.result(notes)
+        if rank == 0:
+            runs.write(result)
+        distributed.meet()
+    return result
+
+
+def announce(progress: Callable[[Event], None] | None, text: str) -> None:
+    """Pass a sentence on before any step is taken."""
+    if progress is not None:
+        progress(Event(0, 1, 0, 0.0, 0.0, 0.0, math.nan, 0.0, message=text))
+
+
+def _check(
+    out: Path, model: Path, seeds: int, epochs: float | None, learning_rate: float | None, pooling: str | None
+) -> None:
+    if seeds < 1:
+        raise RequestError(f"{seeds} seeds", where="--seeds", fix="Ask for one or more; five give an interval.")
+    for name, value in (("--epochs", epochs), ("--learning-rate", learning_rate)):
+        if value is not None and not 0 < value < math.inf:
+            raise RequestError(f"{value:g} is not positive", where=name, fix="Leave it out for a default.")
+    if pooling is not None and pooling not in POOLINGS:
+        raise RequestError(f"no pooling {pooling!r}", where="--pooling", fix=f"Poolings: {', '.join(POOLINGS)}.")
+    if out.exists() and model.exists() and out.resolve() == model.resolve():
+        raise RequestError("the same folder as --model", where=f"--out {out}", fix="Give another; the model stays.")
+    if (out / model_folder.CARD).is_file() and "task" not in files.read_json(out / model_folder.CARD):
+        fix = "Give another --out; nothing was touched."
+        raise RequestError("holds a pre-trained model, which would be lost", where=f"--out {out}", fix=fix)
+    if out.exists() and not out.is_dir():
+        raise RequestError("is a file", where=f"--out {out}", fix="Name a folder to write.")
+
+
+def read_rows(kind: Task, path: str | Path, columns: tuple[str | None, str | None, str | None]) -> Table:
+    """A labelled table for a task; its label column must be there."""
+    text, pair, label = columns
+    return read_table(path, text_column=text, pair_column=pair, label_column=label, pairs=kind.pairs, labels=True)
+
+
+def _examples(
+    kind: Task, path: str | Path, columns: tuple[str | None, str | None, str | None], *, training: bool
+) -> Examples:
+    return from_table(read_rows(kind, path, columns), training=training)
+
+
+def _identity(
+    task: str, model: Model, train: str | Path, dev: str | Path | None,
+    columns: tuple[str | None, str | None, str | None], labels: int | None, tuner: Tuner,
+) -> dict[str, Any]:  # fmt: skip
+    weights = model.facts.get("files", {}).get("model.safetensors", {})
+    return {
+        "task": task, "weights": weights.get("sha256"), "train": files.sha256_file(Path(train)),
+        "dev": files.sha256_file(Path(dev)) if dev is not None else None, "columns": list(columns), "labels": labels,
+        "changes": tuner.changes, "from_scratch": tuner.from_scratch, "max_length": tuner.max_length,
+    }  # fmt: skip
+
+
+class _Runs:
+    """The seeds of one fine-tuning: finished ones are remembered on disk, the best one's weights are kept there."""
+
+    def __init__(self, tuner: Tuner, out: Path, identity: dict[str, Any], rank: int) -> None:
+        self.tuner, self.out, self.identity, self.rank = tuner, out, identity, rank
+        self.work = out / model_folder.TRAINING
+        self.rows: list[dict[str, Any]] = []
+
+    def add(self, seed: int, labels: int | None, progress: Callable[[Event], None] | None) -> None:
+        """Train from a seed, unless an earlier call finished it."""
+        done = self.work / f"seed-{seed}.json"
+        if done.is_file() and files.read_json(done).get("identity") == self.identity:
+            self.rows.append(files.read_json(done))
+            return
+        fitted = self.tuner.fit(
+            seed, labels, folder=self.work / f"seed-{seed}", identity=self.identity, progress=progress
+        )
+        outcome = fitted.outcome
+        row = {
+            "seed": seed, "scores": fitted.scores, "seconds": outcome.seconds, "steps": outcome.steps,
+            "tokens": outcome.tokens, "num_labels": fitted.num_labels, "answers": fitted.answers.to_dict(),
+            "settings": dataclasses.asdict(fitted.settings), "identity": self.identity, "notes": outcome.notes,
+        }  # fmt: skip
+        self.rows.append(row)
+        if self.rank == 0:
+            if self._best() is row:
+                files.write_atomic(self.work / KEPT, save(checkpoint.tensors_of(fitted.network)))
+            files.write_json(done, row)
+            shutil.rmtree(self.work / f"seed-{seed}", ignore_errors=True)
+
+    def _best(self) -> dict[str, Any]:
+        """The seed whose dev score is best; the first one without a dev set, or among equals."""
+        metric = self.tuner.task.best
+        return max(self.rows, key=lambda row: row["scores"][metric] if row["scores"] else 0.0)
+
+    def result(self, notes: list[str]) -> FinetuneResult:
+        """All seeds together."""
+        best, task = self._best(), self.tuner.task
+        runs = [row["scores"] for row in self.rows if row["scores"]]
+        mean, interval = scores.summarise(runs)
+        cut = self.tuner.num_cut
+        told = [f"{cut:,} texts are longer than {self.tuner.max_length} tokens and were cut"] if cut else []
+        told += [text for row in self.rows for text in row["notes"]]
+        return FinetuneResult(
+            self.out, task.name, task.best, best["num_labels"], best["answers"]["classes"],
+            [row["seed"] for row in self.rows], runs, mean, interval, best["seed"], best["settings"],
+            sum(row["seconds"] for row in self.rows), sum(row["steps"] for row in self.rows),
+            sum(row["tokens"] for row in self.rows), [*notes, *told],
+        )  # fmt: skip
+
+    def write(self, result: FinetuneResult) -> None:
+        """Write the kept seed's model as a folder; then the record of the seeds is no longer needed."""
+        model, row = self.tuner.model, self._best()
+        settings = Settings(**row["settings"])
+        answers = Answers.from_dict(row["answers"], str(self.work))
+        head = make_head(model.encoder.dim, answers.num_outputs, dropout=settings.dropout)
+        network = TaskModel(model.encoder, head, settings.pooling).to(model.device)
+        checkpoint.copy_into(network, load_file(self.work / KEPT), str(self.work / KEPT))
+        facts = {
+            "parent": {"folder": str(model.folder), "weights": self.identity["weights"]},
+            "training": {
+                "seeds": result.seeds, "scores": result.scores, "mean": result.mean, "kept_seed": result.kept_seed,
+                "interval": {name: None if math.isnan(v) else v for name, v in result.interval.items()},
+                "num_labels": result.num_labels, "steps": result.steps, "tokens": result.tokens,
+                "seconds": result.seconds, "notes": result.notes, "from_scratch": self.tuner.from_scratch,
+                "train": self.identity["train"], "dev": self.identity["dev"],
+            },
+        }  # fmt: skip
+        tuned.write(self.out, model, self.tuner.task, network, answers, settings, self.tuner.max_length, facts)
+        shutil.rmtree(self.work, ignore_errors=True)

@@ -1,0 +1,194 @@
+"""predict: labels with probabilities, or numbers, for texts from a list, a table or standard input."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import os
+import sys
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TextIO
+
+from munmaek.core.errors import RequestError
+from munmaek.core.files import no_room, sync
+from munmaek.data.tables import read_chunks
+from munmaek.run import tuned
+from munmaek.run.model import Model
+from munmaek.run.tuned import Tuned
+
+CHUNK_ROWS = 8_192
+FORMS = ("tsv", "jsonl")
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """What a model says of one text, or of a pair.
+
+    Attributes:
+        text, pair: what was read; `pair` is None for one text.
+        label: the likeliest class; None for a regression. probability: its probability, 0 to 1.
+        probabilities: class -> probability, adding up to 1. value: the number of a regression.
+    """
+
+    text: str
+    pair: str | None = None
+    label: str | None = None
+    probability: float | None = None
+    probabilities: dict[str, float] | None = None
+    value: float | None = None
+
+
+@dataclass(frozen=True)
+class Predicted:
+    """Where predictions went, and how many there are; `notes` say what was skipped."""
+
+    path: Path | None
+    num_rows: int
+    notes: list[str]
+
+
+def predict(
+    model: str | Path | Model | Tuned, texts: str | Sequence[str], pairs: str | Sequence[str] | None = None
+) -> list[Prediction]:
+    """Predictions for one text or several, in their order.
+
+    Args:
+        model: a fine-tuned folder, or a loaded one. pairs: the second text of each, for a model that reads two.
+    """
+    texts = [texts] if isinstance(texts, str) else list(texts)
+    pairs = [pairs] if isinstance(pairs, str) else pairs
+    if pairs is not None and len(pairs) != len(texts):
+        raise RequestError(f"{len(texts)} texts and {len(pairs)} second texts", fix="Give one second text for each.")
+    fine = model if isinstance(model, Tuned) else tuned.read(model)
+    return list(stream(fine, texts if pairs is None else zip(texts, pairs, strict=True)))
+
+
+def stream(fine: Tuned, rows: Iterable[str | tuple[str, str]]) -> Iterator[Prediction]:
+    """Predictions for texts, or for pairs of texts, of any number, in bounded memory and in their order."""
+    rows = iter(rows)
+    while chunk := list(itertools.islice(rows, CHUNK_ROWS)):
+        single = [row for row in chunk if isinstance(row, str)]
+        double = [row for row in chunk if not isinstance(row, str)]
+        if single and double:
+            raise RequestError("some rows have two texts and some have one", fix="Give two in every row, or one.")
+        texts, pairs = single or [row[0] for row in double], [row[1] for row in double] or None
+        yield from _of_chunk(fine, texts, pairs)
+
+
+def _of_chunk(fine: Tuned, texts: list[str], pairs: list[str] | None) -> Iterator[Prediction]:
+    found = fine.answer(texts, pairs)
+    classes = fine.answers.classes
+    for place, text in enumerate(texts):
+        pair = pairs[place] if pairs else None
+        if not classes:
+            yield Prediction(text, pair, value=float(found[place]))
+            continue
+        probabilities = dict(zip(classes, found[place].tolist(), strict=True))
+        label = classes[int(found[place].argmax())]
+        yield Prediction(text, pair, label, probabilities[label], probabilities)
+
+
+def predict_file(
+    model: str | Path | Model | Tuned,
+    data: str | Path,
+    out: str | Path | None = None,
+    *,
+    form: str | None = None,
+    text_column: str | None = None,
+    pair_column: str | None = None,
+    progress: Callable[[int], None] | None = None,
+) -> Predicted:
+    """Predict every row of a table, or every line of a text file, to `out` or to standard output.
+
+    Args:
+        out: .tsv or .jsonl, written whole or not at all; None is standard output.
+        form: "tsv" or "jsonl"; None takes it from `out`'s name, and is tsv on standard output.
+        progress: called with the number of rows done since the last call.
+    Raises:
+        RequestError, DataError: the table or the model cannot be used. JobError: no room for `out`.
+    """
+    form = choose_form(form, out)
+    fine = model if isinstance(model, Tuned) else tuned.read(model)
+    skipped: dict[str, int] = {}
+
+    def predictions() -> Iterator[Prediction]:
+        for chunk in read_chunks(
+            data, text_column=text_column, pair_column=pair_column, pairs=fine.task.pairs, labels=False, size=CHUNK_ROWS
+        ):
+            for reason, count in chunk.skipped.items():
+                skipped[reason] = skipped.get(reason, 0) + count
+            yield from _of_chunk(fine, chunk.texts, chunk.pairs) if chunk.texts else ()
+            if progress is not None:
+                progress(len(chunk))
+
+    count = write(predictions(), fine, out, form)
+    notes = [f"{Path(data).name}: {number:,} rows skipped: {reason}" for reason, number in skipped.items()]
+    return Predicted(None if out is None else Path(out), count, notes)
+
+
+def choose_form(form: str | None, out: str | Path | None) -> str:
+    """ "tsv" or "jsonl", as asked or by the name of the file; RequestError for anything else."""
+    suffix = Path(out).suffix.lower().removeprefix(".") if out is not None else "tsv"
+    chosen = form or {"ndjson": "jsonl", "txt": "tsv"}.get(suffix, suffix)
+    if chosen not in FORMS:
+        where = f"--out {out}" if form is None else f"--format {form}"
+        raise RequestError(f"predictions are not written as {chosen!r}", where=where, fix="Use .tsv or .jsonl.")
+    return chosen
+
+
+def write(predictions: Iterable[Prediction], fine: Tuned, out: str | Path | None, form: str) -> int:
+    """Write predictions to a file (whole or not at all) or to standard output as they come; returns how many."""
+    if out is None:
+        return _write_lines(predictions, fine, sys.stdout, form)
+    path = Path(out)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with temporary.open("w", encoding="utf-8", newline="\n") as file:
+            count = _write_lines(predictions, fine, file, form)
+        sync(temporary)
+        temporary.replace(path)
+    except OSError as error:
+        raise no_room(path, error) from error
+    finally:
+        temporary.unlink(missing_ok=True)
+    return count
+
+
+def _write_lines(predictions: Iterable[Prediction], fine: Tuned, file: TextIO, form: str) -> int:
+    count = 0
+    classes = fine.answers.classes
+    if form == "tsv":
+        second = ["pair"] if fine.task.pairs else []
+        answer = ["label", "probability", *(f"p({_flat(name)})" for name in classes)] if classes else ["value"]
+        print("\t".join(["text", *second, *answer]), file=file)
+    for prediction in predictions:
+        count += 1
+        print(_as_json(prediction) if form == "jsonl" else _as_tsv(prediction, bool(fine.task.pairs)), file=file)
+    return count
+
+
+def _as_json(prediction: Prediction) -> str:
+    fields = {name: value for name, value in vars(prediction).items() if value is not None}
+    if prediction.probabilities is not None:
+        fields["probability"] = round(fields["probability"], 6)
+        fields["probabilities"] = {name: round(value, 6) for name, value in prediction.probabilities.items()}
+    return json.dumps(fields, ensure_ascii=False)
+
+
+def _as_tsv(prediction: Prediction, pairs: bool) -> str:
+    cells = [_flat(prediction.text)]
+    if pairs:
+        cells.append(_flat(prediction.pair or ""))
+    if prediction.probabilities is None:
+        return "\t".join([*cells, f"{prediction.value:.6g}"])
+    numbers = [prediction.probability or 0.0, *prediction.probabilities.values()]
+    return "\t".join([*cells, _flat(prediction.label or ""), *(f"{value:.6f}" for value in numbers)])
+
+
+def _flat(text: str) -> str:
+    """A text as one cell: tabs and line ends become spaces, lone surrogates U+FFFD."""
+    flat = text.replace("\t", " ").replace("\r", " ").replace("\n", " ")
+    return flat.encode("utf-8", "replace").decode("utf-8")

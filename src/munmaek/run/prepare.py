@@ -1,0 +1,124 @@
+"""`munmaek prepare`: text to a tokenizer and shards, kept in a cache that is never stale."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from munmaek.core.errors import MunmaekError
+from munmaek.core.files import atomic_folder, read_json, sweep, write_json
+from munmaek.data.corpus import MemoryCorpus, TextCorpus
+from munmaek.data.shards import VERSION, Shards, build_shards, shards_key
+from munmaek.data.tokenizers import KINDS, TextTokenizer, load_tokenizer, train_tokenizer
+
+Documents = str | Path | Sequence[str | Path] | Iterable[Sequence[str] | str]
+Progress = Callable[[str, float], None]
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A corpus ready for training.
+
+    Attributes:
+        tokenizer: what made the ids. shards: the memory-mapped ids.
+        report: lines read, kept and dropped, repairs, documents, sentences (CorpusReport as a dictionary).
+        folder: where the shards lie. reused: whether everything came from the cache.
+    """
+
+    tokenizer: TextTokenizer
+    shards: Shards
+    report: dict[str, Any]
+    folder: Path
+    reused: bool = False
+
+
+def cache_folder(cache: str | Path | None = None) -> Path:
+    """Where prepared corpora lie: the folder given, $MUNMAEK_CACHE, or ~/.cache/munmaek."""
+    if cache is not None:
+        return Path(cache)
+    named = os.environ.get("MUNMAEK_CACHE")
+    return Path(named) if named else Path.home() / ".cache" / "munmaek"
+
+
+def prepare(
+    corpus: Documents,
+    *,
+    cache: str | Path | None = None,
+    tokenizer: str | Path = "wordpiece",
+    vocab_size: int = 16_000,
+    text_column: str | None = None,
+    split_sentences: bool = False,
+    documents: str = "auto",
+    progress: Progress | None = None,
+) -> Prepared:
+    """Read a corpus, train a tokenizer on it (or take a ready one), and write its shards; a second call costs nothing.
+
+    Args:
+        corpus: paths (files, folders, patterns), or documents: lists of sentences, or strings.
+        cache: where prepared corpora are kept. tokenizer: a kind, or a folder with tokenizer.json.
+        vocab_size: tokens of a trained tokenizer. text_column: the column of tables.
+        split_sentences: cut lines into sentences. documents: "auto", "blank" or "line", see TextCorpus.
+        progress: called with (what is being done, share done or a count).
+
+    Raises:
+        RequestError, DataError: a corpus or tokenizer that cannot be used. JobError: no room.
+    """
+    source = _corpus(corpus, text_column, split_sentences, documents)
+    root = cache_folder(cache)
+    sweep(root / "tokenizers")
+    sweep(root / "shards")
+    tell = progress or (lambda _what, _share: None)
+    tell("hash", 0.0)
+    corpus_hash = source.hash()
+    made = _tokenizer(source, corpus_hash, root, tokenizer, vocab_size, tell)
+    folder = root / "shards" / shards_key(corpus_hash, made.hash)
+    shards = _reusable(folder)
+    reused = shards is not None
+    if shards is None:
+        shards = build_shards(
+            source, made, folder, corpus_hash=corpus_hash, progress=lambda count: tell("tokenise", float(count))
+        )
+    return Prepared(made, shards, shards.manifest["report"] or {}, folder, reused)
+
+
+def _corpus(
+    corpus: Documents, text_column: str | None, split_sentences: bool, documents: str
+) -> TextCorpus | MemoryCorpus | Any:
+    if isinstance(corpus, str | Path):
+        return TextCorpus(corpus, text_column=text_column, split_sentences=split_sentences, documents=documents)  # type: ignore[arg-type]
+    if hasattr(corpus, "hash") and hasattr(corpus, "report"):
+        return corpus
+    items = list(corpus)
+    if items and all(isinstance(item, Path) or (isinstance(item, str) and Path(item).exists()) for item in items):
+        return TextCorpus(items, text_column=text_column, split_sentences=split_sentences, documents=documents)  # type: ignore[arg-type]
+    return MemoryCorpus(items)  # type: ignore[arg-type]
+
+
+def _tokenizer(
+    source: Any, corpus_hash: str, root: Path, tokenizer: str | Path, vocab_size: int, tell: Progress
+) -> TextTokenizer:
+    if str(tokenizer) not in KINDS:
+        return load_tokenizer(tokenizer)
+    kind = str(tokenizer)
+    folder = root / "tokenizers" / shards_key(corpus_hash, f"{kind} {vocab_size}", VERSION)
+    try:
+        if read_json(folder / "request.json")["kind"] == kind:
+            return load_tokenizer(folder)
+    except MunmaekError:
+        pass
+    tell("count words", 0.0)
+    trained = train_tokenizer(source, kind, vocab_size, progress=lambda done, size: tell("tokenizer", done / size))
+    with atomic_folder(folder, kind="tokenizer") as temporary:
+        trained.save(temporary)
+        write_json(temporary / "request.json", {"kind": kind, "vocab_size": vocab_size, "corpus_hash": corpus_hash})
+    return trained
+
+
+def _reusable(folder: Path) -> Shards | None:
+    try:
+        return Shards.open(folder)
+    except MunmaekError:
+        return None

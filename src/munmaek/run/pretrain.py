@@ -1,0 +1,206 @@
+"""pretrain: plain text in, a model folder out."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from munmaek import systems
+from munmaek.core.config import to_dict
+from munmaek.core.contracts import Objective, System, Tokenizer
+from munmaek.core.errors import RequestError
+from munmaek.core.recipe import Budget, Recipe
+from munmaek.data.shards import Shards
+from munmaek.run import folder as model_folder
+from munmaek.run.prepare import Prepared, prepare
+from munmaek.train import distributed
+from munmaek.train.trainer import Event, Job, Outcome, measure, train
+
+VALIDATION_BATCHES = 40
+VALIDATION_SEED = 1
+
+
+@dataclass(frozen=True)
+class PretrainResult:
+    """Where the model is and how the training went; losses in nats a target."""
+
+    folder: Path
+    system: str
+    size: str
+    parameters: int
+    steps: int
+    tokens: int
+    seconds: float
+    loss: float
+    validation: dict[str, float]
+    notes: list[str]
+    history: list[dict[str, Any]]
+
+
+def pretrain(
+    system: str,
+    *,
+    corpus: str | Path | Sequence[str | Path] | Iterable[list[str]],
+    out: str | Path,
+    size: str = "mini",
+    budget: str = "1h",
+    tokenizer: str | Path = "wordpiece",
+    vocab_size: int | None = None,
+    seed: int = 0,
+    settings: Mapping[str, Any] | None = None,
+    text_column: str | None = None,
+    split_sentences: bool = False,
+    init: str | Path | None = None,
+    cache: str | Path | None = None,
+    device: str = "auto",
+    tensorboard: bool = False,
+    progress: Callable[[Event], None] | None = None,
+    save_every_steps: int | None = None,
+) -> PretrainResult:
+    """Pre-train a system on plain text; the same call again goes on after an interruption.
+
+    Args:
+        system: a registered name, such as "bert".
+        corpus: files, folders or globs; or documents, each a list of sentences.
+        out: the model folder to write; its `training` folder holds checkpoints.
+        size: a preset of the system. budget: "1h", "50M tokens", "3 epochs", "1000 steps".
+        tokenizer: a kind to train, or a folder with a tokenizer.json. vocab_size: entries to train (16,000).
+        settings: recipe values (learning_rate, batch_tokens ...), objective options and model settings by name.
+        init: a model folder to go on from; its tokenizer and size are used.
+    Raises:
+        RequestError, DataError: the request or the corpus cannot be used. Interrupted, JobError: see trainer.
+    """
+    card = systems.load(system)
+    if size not in card.presets:
+        raise RequestError(f"no size {size!r}", where=f"pretrain {system}", fix=f"Sizes: {', '.join(card.presets)}.")
+    recipe, options, model_settings = sort_settings(card, size, settings or {})
+    out = Path(out)
+    with distributed.processes(distributed.pick_device(device)) as (rank, _):
+        start = model_folder.read(init) if init is not None else None
+        for turn in (rank == 0, rank != 0):  # the first process prepares, the others find it done
+            if turn:
+                prepared = prepare(corpus, cache=cache, tokenizer=Path(init) if init else tokenizer,
+                                   vocab_size=vocab_size or 16_000, text_column=text_column,
+                                   split_sentences=split_sentences)  # fmt: skip
+            distributed.meet()
+        model = start.module if start else fresh(card, size, prepared.tokenizer, model_settings, seed)
+        objective = card.objective(model.config, prepared.tokenizer, recipe.max_length, options)
+        identity = _identity(card, size, budget, seed, recipe, options, model_settings, prepared, init)
+        with _reporter(progress, out, tensorboard) as report:
+            outcome, notes = _train(model, objective, prepared.shards, recipe, budget, seed, out, identity,
+                                    device, report, save_every_steps)  # fmt: skip
+        result = _result(card, size, out, model, outcome, notes)
+        if rank == 0:
+            facts = {"size": size, "config": to_dict(model.config), "identity": identity,
+                     "recipe": dataclasses.asdict(recipe), "options": dict(options),
+                     "tokenizer": {"kind": prepared.tokenizer.kind, "hash": prepared.tokenizer.hash},
+                     "corpus": prepared.shards.manifest.get("corpus_hash"),
+                     "training": {"steps": outcome.steps, "tokens": outcome.tokens, "seconds": outcome.seconds,
+                                  "loss": outcome.loss, "validation": outcome.validation, "notes": notes,
+                                  "history": outcome.history}}  # fmt: skip
+            model_folder.write(out, card, model, prepared.tokenizer, facts)
+        distributed.meet()
+    return result
+
+
+def sort_settings(
+    card: System, size: str, settings: Mapping[str, Any]
+) -> tuple[Recipe, dict[str, Any], dict[str, Any]]:
+    """Settings by name into the recipe, the objective's options and the model's config; RequestError for others."""
+    recipe_names = {field.name for field in dataclasses.fields(Recipe)}
+    config_names = {field.name for field in dataclasses.fields(card.config)}
+    recipe: dict[str, Any] = {}
+    options: dict[str, Any] = {}
+    model: dict[str, Any] = {}
+    for name, value in settings.items():
+        if name in card.options:
+            options[name] = value
+        elif name in recipe_names:
+            recipe[name] = value
+        elif name in config_names and name != "vocab_size":
+            model[name] = value
+        else:
+            known = ", ".join(sorted({*card.options, *recipe_names, *config_names} - {"vocab_size"}))
+            raise RequestError(f"no setting {name!r}", where=f"--set {name}={value}", fix=f"Settings: {known}.")
+    return dataclasses.replace(card.recipes[size], **recipe), options, model
+
+
+def fresh(card: System, size: str, tokenizer: Tokenizer, settings: Mapping[str, Any], seed: int) -> nn.Module:
+    """A new model of a preset, initialised from `seed`."""
+    torch.manual_seed(seed)
+    values = {**card.presets[size], **settings, "vocab_size": tokenizer.vocab_size}
+    return card.build(card.config(**values))
+
+
+def _identity(
+    card: System, size: str, budget: str, seed: int, recipe: Recipe, options: Mapping[str, Any],
+    model_settings: Mapping[str, Any], prepared: Prepared, init: str | Path | None,
+) -> dict[str, Any]:  # fmt: skip
+    return {
+        "system": card.name, "size": size, "budget": str(Budget.parse(budget)), "seed": seed,
+        "corpus": prepared.shards.manifest["corpus_hash"], "tokenizer": prepared.tokenizer.hash,
+        "recipe": dataclasses.asdict(recipe), "options": dict(options), "model": dict(model_settings),
+        "init": str(init) if init else None,
+    }  # fmt: skip
+
+
+def _train(
+    model: nn.Module, objective: Objective, shards: Shards, recipe: Recipe, budget: str, seed: int, out: Path,
+    identity: dict[str, Any], device: str, progress: Callable[[Event], None] | None, save_every_steps: int | None,
+) -> tuple[Outcome, list[str]]:  # fmt: skip
+    training, held_out = shards.split()
+
+    def validate(module: nn.Module) -> dict[str, float]:
+        return measure(module, objective, held_out, seed=VALIDATION_SEED, batch_tokens=recipe.batch_tokens,
+                       most_batches=VALIDATION_BATCHES)  # fmt: skip
+
+    outcome = train(
+        Job(model, objective, training, recipe, Budget.parse(budget), seed, out / model_folder.TRAINING,
+            validate=validate if held_out.num_documents else None, device=device, progress=progress,
+            identity=identity, save_every_steps=save_every_steps)
+    )  # fmt: skip
+    return outcome, [*getattr(objective, "notes", []), *outcome.notes]
+
+
+def _result(card: System, size: str, out: Path, model: nn.Module, outcome: Outcome, notes: list[str]) -> PretrainResult:
+    return PretrainResult(
+        out, card.name, size, sum(p.numel() for p in model.parameters()), outcome.steps, outcome.tokens,
+        outcome.seconds, outcome.loss, outcome.validation, notes, outcome.history,
+    )  # fmt: skip
+
+
+class _reporter:
+    """Passes events on, and to TensorBoard where asked for."""
+
+    def __init__(self, progress: Callable[[Event], None] | None, out: Path, tensorboard: bool) -> None:
+        self.progress, self.writer = progress, None
+        if tensorboard:
+            try:
+                from torch.utils.tensorboard import SummaryWriter
+            except ImportError:
+                raise RequestError(
+                    "TensorBoard is not installed", where="--tensorboard", fix="pip install 'munmaek[tensorboard]'"
+                ) from None
+            self.writer = SummaryWriter(str(out / "tensorboard"))
+
+    def __enter__(self) -> Callable[[Event], None] | None:
+        return self._report if self.writer else self.progress
+
+    def _report(self, event: Event) -> None:
+        assert self.writer is not None
+        values = {f"validation/{k}": v for k, v in event.metrics.items()}
+        values |= {"train/loss": event.loss, "train/tokens_per_second": event.tokens_per_second}
+        for name, value in values.items():
+            self.writer.add_scalar(name, value, event.step)
+        if self.progress:
+            self.progress(event)
+
+    def __exit__(self, *_: object) -> None:
+        if self.writer:
+            self.writer.close()

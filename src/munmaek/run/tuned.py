@@ -1,0 +1,128 @@
+"""A fine-tuned folder: the encoder in its system's own files, head.safetensors, and the task in munmaek.json."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from safetensors import SafetensorError
+from safetensors.torch import load, save
+
+from munmaek import tasks
+from munmaek.core.errors import CheckpointError, RequestError
+from munmaek.run import folder as model_folder
+from munmaek.run.model import Model
+from munmaek.run.model import load as load_model
+from munmaek.run.tuning import compute
+from munmaek.tasks import Answers, Task
+from munmaek.tasks.defaults import Settings
+from munmaek.tasks.labelled import tokenise
+from munmaek.tasks.network import TaskModel, make_head
+
+HEAD = "head.safetensors"
+HEAD_LIMIT = 1 << 30
+
+
+@dataclass
+class Tuned:
+    """A fine-tuned model in memory: it answers texts."""
+
+    model: Model
+    task: Task
+    answers: Answers
+    network: TaskModel
+    max_length: int
+
+    def answer(
+        self, texts: Sequence[str], pairs: Sequence[str] | None = None, batch_tokens: int = 16_384
+    ) -> NDArray[np.float32]:
+        """Probabilities `(texts, classes)`, or values `(texts,)` of a regression.
+
+        Raises:
+            RequestError: pairs are missing, or there are some where single texts are read.
+            CheckpointError: the model's outputs are not numbers.
+        """
+        if self.task.pairs is not None and self.task.pairs != (pairs is not None):
+            found, wanted = ("one text a row", "two") if pairs is None else ("two texts a row", "one")
+            raise RequestError(f"{found}; this model was fine-tuned on {wanted}", where=str(self.model.folder))
+        data = tokenise(self.model.encoder, texts, pairs, None, self.max_length)
+        outputs = compute(self.model, self.network, data, batch_tokens)
+        if not np.isfinite(outputs).all():
+            raise CheckpointError(
+                "the model's outputs are not numbers: its weights are damaged", where=str(self.model.folder),
+                fix="Train it again, or copy the folder again.",
+            )  # fmt: skip
+        return self.task.answer(self.answers, outputs)
+
+
+def write(
+    folder: Path, model: Model, task: Task, network: TaskModel, answers: Answers, settings: Settings,
+    max_length: int, facts: dict[str, Any],
+) -> Path:  # fmt: skip
+    """Write a fine-tuned folder whose encoder is `model.module`'s; `facts` are further entries of munmaek.json."""
+    section = {
+        "name": task.name,
+        "answers": answers.to_dict(),
+        "pooling": network.pooling,
+        "max_length": max_length,
+        "head": {"kind": "linear", "dim": network.encoder.dim, "dropout": settings.dropout},
+        "settings": dataclasses.asdict(settings),
+    }
+    head = {name: tensor.detach().cpu().contiguous() for name, tensor in network.head.state_dict().items()}
+    inherited = ("size", "config", "tokenizer", "corpus", "recipe", "options")
+    about = {name: model.facts[name] for name in inherited if name in model.facts}
+    return model_folder.write(
+        folder, model.system, model.module, model.tokenizer, about | facts | {"task": section}, {HEAD: save(head)}
+    )
+
+
+def read(model: str | Path | Model, device: str = "auto") -> Tuned:
+    """A fine-tuned model from its folder.
+
+    Raises:
+        RequestError: the folder holds a model without a task. CheckpointError: the head is missing or does not fit.
+    """
+    loaded = load_model(model, device) if isinstance(model, str | Path) else model
+    section = loaded.facts.get("task")
+    if section is None:
+        fix = f"Fine-tune it first: munmaek finetune classify --model {loaded.folder} --train FILE --out RUN"
+        raise RequestError("the model was never fine-tuned on a task", where=str(loaded.folder), fix=fix)
+    where = str(loaded.folder / model_folder.CARD)
+    try:
+        task = tasks.load(section["name"])
+        answers = Answers.from_dict(section["answers"], where)
+        pooling, max_length = str(section["pooling"]), int(section["max_length"])
+        dropout = float(section["head"]["dropout"])
+    except (KeyError, TypeError, ValueError) as error:
+        raise CheckpointError(f"the task section cannot be read: {error}", where=where) from error
+    network = TaskModel(
+        loaded.encoder, make_head(loaded.dim, answers.num_outputs, dropout=dropout), pooling
+    )  # fmt: skip
+    _fill(network, loaded.folder / HEAD)
+    return Tuned(loaded, task, answers, network.to(loaded.device).eval(), max_length)
+
+
+def _fill(network: TaskModel, path: Path) -> None:
+    try:
+        if path.stat().st_size > HEAD_LIMIT:
+            raise CheckpointError("a head of over 1 GiB is not one of ours", where=str(path))
+        tensors = load(path.read_bytes())
+    except FileNotFoundError:
+        raise CheckpointError(
+            "the task's head is missing", where=str(path), fix="Copy the whole folder again."
+        ) from None
+    except SafetensorError as error:
+        raise CheckpointError(f"not a safetensors file: {error}", where=str(path)) from error
+    own = network.head.state_dict()
+    odd = sorted(set(own) ^ set(tensors)) or [name for name in own if own[name].shape != tensors[name].shape]
+    if odd:
+        raise CheckpointError(f"the head does not fit the task: {', '.join(odd)}", where=str(path))
+    if not all(bool(torch.isfinite(tensor).all()) for tensor in tensors.values()):
+        raise CheckpointError("the head holds weights that are not numbers", where=str(path))
+    network.head.load_state_dict(tensors)

@@ -1,0 +1,195 @@
+"""One fine-tuning of one model from one seed: what `finetune` repeats, and what the table of results repeats more."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from munmaek.core.errors import RequestError
+from munmaek.core.recipe import Budget
+from munmaek.run.model import Model
+from munmaek.tasks import Answers, Task
+from munmaek.tasks.defaults import Settings, settings_for
+from munmaek.tasks.examples import Examples, subset
+from munmaek.tasks.labelled import Labelled, LabelledObjective, tokenise
+from munmaek.tasks.network import TaskModel, make_head, outputs
+from munmaek.train import checkpoint, distributed
+from munmaek.train.optim import ParamGroup
+from munmaek.train.trainer import Event, Job, Outcome, train
+
+POOLINGS = ("mean", "max", "first", "last", "pooler")
+WHOLE_FROM = 20_000
+"""From this many chosen rows on the whole training set is tokenised, once."""
+VALIDATION_SHARE = 0.25
+"""Of the training's time, at most about this goes into validations."""
+FORWARD_SHARE = 1 / 3
+"""A forward pass costs about a third of a training step on the same tokens."""
+HEAD_STREAM = 0x4EAD
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """A trained network with what it answers, how it was trained, and its dev scores (None without a dev set)."""
+
+    network: TaskModel
+    answers: Answers
+    settings: Settings
+    outcome: Outcome
+    num_labels: int
+    scores: dict[str, float] | None
+
+
+class Tuner:
+    """Fine-tunes one model on one table, from any seed and on any number of labels; every call starts afresh.
+
+    Args:
+        changes: settings that differ from the defaults for the number of labels; None values are ignored.
+        from_scratch: train the same network from new random weights: the column "without pre-training".
+        max_length: tokens read of a text; by default what the model was pre-trained on.
+    """
+
+    def __init__(
+        self,
+        model: Model,
+        task: Task,
+        examples: Examples,
+        dev: Examples | None = None,
+        *,
+        changes: Mapping[str, Any] | None = None,
+        from_scratch: bool = False,
+        max_length: int | None = None,
+    ) -> None:
+        self.model, self.task, self.examples, self.dev = model, task, examples, dev
+        self.changes = {name: value for name, value in (changes or {}).items() if value is not None}
+        self.from_scratch = from_scratch
+        self.max_length = longest(model, max_length)
+        self._strata = task.strata(examples.labels)
+        self._initial = {name: tensor.clone() for name, tensor in checkpoint.tensors_of(model.module).items()}
+        self._whole: Labelled | None = None
+        self._dev: Labelled | None = None
+
+    def rows(self, labels: int | None, seed: int) -> NDArray[np.int64]:
+        """The training rows that a seed draws."""
+        if labels is None:
+            return np.arange(len(self.examples))
+        return subset(self._strata, labels, seed)
+
+    def settings(self, num_labels: int) -> Settings:
+        """The defaults for so many labels, with the changes asked for."""
+        return dataclasses.replace(settings_for(num_labels, self.model.dim), **self.changes)
+
+    def fit(
+        self,
+        seed: int,
+        labels: int | None = None,
+        *,
+        folder: Path | None = None,
+        identity: Mapping[str, Any] | None = None,
+        progress: Callable[[Event], None] | None = None,
+    ) -> Fitted:
+        """Train on the rows that `seed` draws; the best dev checkpoint is kept, or the last without a dev set.
+
+        Raises what `train` raises, and DataError where the drawn labels are all one.
+        """
+        rows = self.rows(labels, seed)
+        chosen = [self.examples.labels[row] for row in rows.tolist()]
+        answers = self.task.fit(chosen, self.examples.where)
+        data = dataclasses.replace(self._tokens(rows), targets=self.task.targets(answers, chosen, self.examples.where))
+        settings = self.settings(len(rows))
+        network = self._network(answers, settings, seed)
+        validate, every = self._validation(answers, data, settings)
+        outcome = train(
+            Job(
+                network, LabelledObjective(self.task, network.encoder, settings.batch_rows), data,
+                settings.recipe(self.max_length), Budget(epochs=settings.epochs), seed, folder,
+                groups=param_groups(network, settings), validate=validate, validate_every=every,
+                best=(self.task.best, "max") if validate else None, device=self.model.device.type, progress=progress,
+                identity=dict(identity or {}) | {"seed": seed, "settings": dataclasses.asdict(settings)},
+            )
+        )  # fmt: skip
+        return Fitted(network, answers, settings, outcome, len(rows), best_scores(outcome))
+
+    @property
+    def num_cut(self) -> int:
+        """Training and dev texts longer than `max_length`, among those tokenised so far."""
+        return sum(data.num_cut for data in (self._whole, self._dev) if data is not None)
+
+    def _tokens(self, rows: NDArray[np.int64]) -> Labelled:
+        if self._whole is None and len(rows) < WHOLE_FROM and len(rows) < len(self.examples):
+            part = self.examples.take(rows)
+            return tokenise(self.model.encoder, part.texts, part.pairs, None, self.max_length)
+        if self._whole is None:
+            whole = self.examples
+            self._whole = tokenise(self.model.encoder, whole.texts, whole.pairs, None, self.max_length)
+        return self._whole.take(rows) if len(rows) < len(self.examples) else self._whole
+
+    def _network(self, answers: Answers, settings: Settings, seed: int) -> TaskModel:
+        model = self.model
+        if self.from_scratch:
+            torch.manual_seed(seed)
+            module = model.system.build(model.module.config).to(model.device)  # type: ignore[arg-type]
+            encoder = model.system.encoder(module, model.tokenizer)
+        else:
+            checkpoint.copy_into(model.module, self._initial, str(model.folder))
+            encoder = model.encoder
+        head = make_head(encoder.dim, answers.num_outputs, dropout=settings.dropout, seed=seed + HEAD_STREAM)
+        return TaskModel(encoder, head, settings.pooling).to(model.device)
+
+    def _validation(
+        self, answers: Answers, data: Labelled, settings: Settings
+    ) -> tuple[Callable[[torch.nn.Module], dict[str, float]] | None, float]:
+        if self.dev is None:
+            return None, 1.0
+        if self._dev is None:
+            self._dev = tokenise(self.model.encoder, self.dev.texts, self.dev.pairs, None, self.max_length)
+        dev, wanted = self._dev, self.task.targets(answers, self.dev.labels, self.dev.where)
+
+        def validate(module: torch.nn.Module) -> dict[str, float]:
+            assert isinstance(module, TaskModel)
+            return self.task.scores(answers, self.task.answer(answers, outputs(module, dev)), wanted)
+
+        trained = settings.epochs * int(data.offsets[-1])
+        times = VALIDATION_SHARE * trained / max(1.0, FORWARD_SHARE * int(dev.offsets[-1]))
+        return validate, 1.0 / min(10, max(2, int(times)))
+
+
+def longest(model: Model, asked: int | None) -> int:
+    """Tokens to read of a text: as asked, else the length the model was pre-trained on, never past what it can read."""
+    trained: Any = model.facts.get("recipe", {})
+    usual = trained.get("max_length") if isinstance(trained, dict) else None
+    most = model.encoder.max_length
+    if asked is not None and not 4 <= asked <= most:
+        raise RequestError(
+            f"{asked} tokens", where="--max-length", fix=f"This model reads 4 to {most} tokens, special ones included."
+        )
+    return min(asked or usual or most, most)
+
+
+def param_groups(network: TaskModel, settings: Settings) -> list[ParamGroup]:
+    """The head, and the encoder's layers with their share of the learning rate, the top layer's being 1."""
+    layers = network.encoder.layer_groups()
+    top = len(layers) - 1
+    groups = [ParamGroup(group, settings.layer_decay ** (top - place)) for place, group in enumerate(layers)]
+    return [*groups, ParamGroup(list(network.head.parameters()), settings.head_rate)]
+
+
+def best_scores(outcome: Outcome) -> dict[str, float] | None:
+    """The scores of the validation whose weights were kept."""
+    if outcome.best_step is None:
+        return None
+    found = [e["validation"] for e in outcome.history if e["step"] == outcome.best_step and "validation" in e]
+    return dict(found[-1])
+
+
+def compute(model: Model, network: TaskModel, data: Labelled, batch_tokens: int = 16_384) -> NDArray[np.float32]:
+    """Outputs of every row in evaluation mode, in bf16 where the machine multiplies that faster."""
+    network.eval()
+    with distributed.autocast(model.device, distributed.pick_precision("auto", model.device)):
+        return outputs(network, data, batch_tokens)
