@@ -9,6 +9,7 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 
+os.environ["OMP_NUM_THREADS"] = "1"  # small models: one thread each, and several tests at a time
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 os.environ["MUNMAEK_LANG"] = "en"
@@ -28,7 +29,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 @pytest.fixture(scope="session")
 def data_dir() -> Path:
-    """The folder of real data sets: MUNMAEK_DATA, else ../shared/data beside the checkout; skips where there is none."""
+    """The folder of real data sets: MUNMAEK_DATA, else ../shared/data beside the checkout. Skips without one."""
     folder = Path(os.environ.get("MUNMAEK_DATA") or ROOT.parent / "shared" / "data")
     if not folder.is_dir():
         pytest.skip(f"no real data at {folder}: set MUNMAEK_DATA to a folder that `munmaek fetch` filled")

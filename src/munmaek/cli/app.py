@@ -9,37 +9,41 @@ import typer
 import munmaek
 from munmaek.cli import corpora, models, training
 from munmaek.cli.language import say
+from munmaek.cli.tour import tour
 
 VERBS = (
-    ("tour", models.tour, "See it work: train on the built-in corpus, then a table and a picture.",
+    ("tour", tour, "See it work on the built-in corpus: a table and a picture.",
      "둘러보기: 내장 말뭉치로 학습하고 표와 그림을 봅니다."),
-    ("doctor", corpora.doctor, "Say what is in a corpus and how a tokenizer reads it, before any training.",
+    ("doctor", corpora.doctor, "Say what is in a corpus, before any training.",
      "학습하기 전에 말뭉치와 토크나이저를 진단합니다."),
     ("prepare", corpora.prepare, "Turn text into a tokenizer and shards; twice costs nothing.",
      "글을 토크나이저와 샤드로 바꿉니다. 두 번째부터는 바로 끝납니다."),
-    ("pretrain", training.pretrain, "Pre-train a system on plain text; the same command again resumes.",
+    ("pretrain", training.pretrain, "Pre-train on plain text; the same command again resumes.",
      "글로 사전 학습합니다. 같은 명령을 다시 내리면 멈춘 곳에서 이어집니다."),
     ("finetune", training.finetune, "Fine-tune a model on labelled texts, pairs or scores.",
      "라벨이 있는 글, 글 쌍, 점수로 미세 조정합니다."),
-    ("evaluate", training.evaluate, "Score a fine-tuned model on labelled data.", "미세 조정한 모델을 라벨 데이터로 평가합니다."),
-    ("predict", models.predict, "Predict labels or scores, with probabilities.", "라벨이나 점수를 확률과 함께 예측합니다."),
+    ("evaluate", training.evaluate, "Score a fine-tuned model on labelled data.",
+     "미세 조정한 모델을 라벨 데이터로 평가합니다."),
+    ("predict", models.predict, "Predict labels or scores, with probabilities.",
+     "라벨이나 점수를 확률과 함께 예측합니다."),
     ("fill", models.fill, "Fill in the blank.", "빈칸을 채웁니다."),
     ("embed", models.embed, "One vector a text.", "글마다 벡터 하나를 만듭니다."),
     ("similar", models.similar, "How alike two sentences are, and one word in each.",
      "두 문장과 그 안의 한 낱말이 얼마나 비슷한지 잽니다."),
     ("fetch", corpora.fetch, "Fill a data folder with a public data set, checksums verified.",
      "공개 데이터를 받아 체크섬을 확인합니다."),
-    ("import", training.bring_in, "Bring in a published checkpoint of another tool.", "다른 도구의 공개 모델을 들여옵니다."),
+    ("import", training.bring_in, "Bring in a published checkpoint of another tool.",
+     "다른 도구의 공개 모델을 들여옵니다."),
 )  # fmt: skip
 
 app = typer.Typer(
     name="munmaek",
     help=say(
-        "Pre-train language models on your own text, fine-tune them on a few labels, and see what each one understands.",
+        "Pre-train language models on your own text, fine-tune them on a few labels, see what each one understands.",
         "내 글로 언어 모델을 사전 학습하고, 적은 라벨로 미세 조정하고, 모델마다 무엇을 이해하는지 견주어 봅니다.",
     ),
     epilog=say(
-        "Every verb also takes --lang en|ko, --data-dir FOLDER (the data sets that fetch fills) and --debug (tracebacks).",
+        "Every verb also takes --lang en|ko, --data-dir FOLDER (where fetched data sets are) and --debug (tracebacks).",
         "모든 명령에 --lang en|ko, --data-dir 폴더(fetch로 받은 데이터), --debug(오류 추적)를 쓸 수 있습니다.",
     ),
     add_completion=False,

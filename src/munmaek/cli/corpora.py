@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from munmaek.cli import options
-from munmaek.cli.language import say
+from munmaek.cli.language import chosen, say
 from munmaek.cli.output import note, number, show_json, show_lines, table
 from munmaek.cli.progress import StageProgress
 
@@ -63,3 +64,56 @@ def prepare(
     show_lines(table((say("what", "항목"), say("value", "값")), [(name, number(value)) for name, value in rows]))
     if result.reused:
         note(say("prepared before; nothing had to be done", "전에 준비한 것을 그대로 썼습니다"))
+
+
+def fetch(
+    names: options.DataSets = None,
+    out: options.DataFolder = None,
+    source: options.Source = None,
+    as_json: options.Json = False,
+) -> None:
+    """Fill a data folder; without a name, list the data sets."""
+    from munmaek.data.datasets import DATASETS, dataset
+
+    if not names:
+        columns = (say("name", "이름"), say("what", "내용"), say("licence", "사용 허락"))
+        show_lines(table(columns, [(entry.name, entry.title, entry.licence) for entry in DATASETS.values()]))
+        return
+    from munmaek.run.fetch import fetch as run
+
+    for name in names:
+        dataset(name)  # a wrong name is said before anything is fetched
+    folder = out or Path(os.environ.get("MUNMAEK_DATA") or "data")
+    for name in names:
+        result = run(name, folder, source, progress=note)
+        if as_json:
+            show_json(result)
+            continue
+        here = (
+            say(f", {len(result.already)} were there", f", {len(result.already)}개는 이미 있음")
+            if result.already
+            else ""
+        )
+        files = say(f"{len(result.files)} files", f"파일 {len(result.files)}개")
+        show_lines([f"{result.name}: {files}{here}, {result.licence}, {result.home}: {result.folder}"])
+
+
+def doctor(
+    paths: options.Paths,
+    tokenizer: options.KnownTokenizer = None,
+    text_column: options.TextColumn = None,
+    split_sentences: options.SplitSentences = False,
+    as_json: options.Json = False,
+) -> None:
+    """Examine a corpus; run.doctor does the work."""
+    from munmaek.run.doctor import diagnose
+
+    with StageProgress() as progress:
+        result = diagnose(
+            corpus_of(paths), tokenizer=tokenizer, text_column=text_column, split_sentences=split_sentences,
+            progress=progress,
+        )  # fmt: skip
+    if as_json:
+        show_json(result)
+    else:
+        show_lines(result.lines(chosen()))

@@ -1,16 +1,20 @@
-"""The verbs that ask a model something: fill, embed and similar."""
+"""The verbs that ask a model something: fill, embed, similar and predict."""
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 from munmaek.cli import options
 from munmaek.cli.language import say
-from munmaek.cli.output import number, show_json, show_lines, table
+from munmaek.cli.output import note, show_json, show_lines, table
 from munmaek.cli.progress import CountProgress
-from munmaek.cli.texts import lines, stream
+from munmaek.cli.texts import stream, two_a_line
 from munmaek.core.errors import RequestError
+
+if TYPE_CHECKING:
+    from munmaek.run.predict import Prediction
 
 
 def embed(
@@ -29,9 +33,8 @@ def embed(
         return
     from munmaek.run.embed import embed as run
 
-    progress = CountProgress(say("texts", "글"))
-    result = run(model, given, out, pooling=pooling, normalise=normalise, progress=progress)
-    progress.close()
+    with CountProgress(say("texts", "글")) as progress:
+        result = run(model, given, out, pooling=pooling, normalise=normalise, progress=progress.so_far)
     show_lines(
         [say(f"{result.num_texts:,} vectors of {result.dim} numbers: {result.path}",
              f"{result.dim}차원 벡터 {result.num_texts:,}개: {result.path}")]
@@ -69,9 +72,9 @@ def similar(
     from munmaek.run.model import load
     from munmaek.run.similar import similar as run
 
-    pairs = list(_pairs(texts))
+    given = _pairs(texts)
     loaded = load(model)
-    for first, second in pairs:
+    for first, second in given:
         result = run(loaded, first, second, word=word, second_word=second_word, pooling=pooling)
         if as_json:
             show_json(result)
@@ -87,20 +90,10 @@ def _layer(place: int) -> str:
 
 
 def _pairs(texts: list[str] | None) -> Iterator[tuple[str, str]]:
-    if texts:
-        if len(texts) != 2:
-            fix = "Put each text in quotation marks."
-            raise RequestError(f"{len(texts)} texts, two are compared", where="munmaek similar", fix=fix)
-        yield texts[0], texts[1]
-        return
-    if sys.stdin.isatty():
-        fix = 'For example: munmaek similar --model RUN "눈이 와서 너무 좋다" "너의 눈이 너무 예쁘다" --word 눈'
-        raise RequestError("there is no text", where="munmaek similar", fix=fix)
-    for place, line in enumerate(lines(sys.stdin), 1):
-        first, tab, second = line.partition("\t")
-        if not tab:
-            raise RequestError("there is no tab", where=f"standard input:{place}", fix="Send two texts a line, a tab between.")
-        yield first, second
+    if texts and len(texts) != 2:
+        fix = "Put each text in quotation marks."
+        raise RequestError(f"{len(texts)} texts, two are compared", where="munmaek similar", fix=fix)
+    return iter([(texts[0], texts[1])]) if texts else two_a_line(stream(None, None, None, "similar"))
 
 
 def fill(
@@ -125,3 +118,52 @@ def fill(
         for answers in blanks:
             rows = [(answer.token, f"{answer.probability:.1%}", answer.text) for answer in answers]
             show_lines(table((say("word", "낱말"), say("share", "확률"), say("text", "글")), rows))
+
+
+def predict(
+    model: options.ModelFolder,
+    texts: options.Texts = None,
+    file: options.File = None,
+    text_column: options.TextColumn = None,
+    pair_column: options.PairColumn = None,
+    out: options.OutFile = None,
+    as_json: options.JsonLines = False,
+) -> None:
+    """Labels with probabilities, or numbers; run.predict does the work."""
+    given = None if file and not texts else stream(texts, file, text_column, "predict")
+    from munmaek.run import predict as run
+    from munmaek.run import tuned
+
+    form = run.choose_form("jsonl" if as_json else None, out)
+    fine = tuned.read(model)
+    if given is None:
+        with CountProgress(say("rows", "줄")) as progress:
+            result = run.predict_file(
+                fine, file or Path(), out, form=form, text_column=text_column, pair_column=pair_column,
+                progress=progress.more,
+            )  # fmt: skip
+        for text in result.notes:
+            note(text)
+        count = result.num_rows
+    else:
+        rows = two_a_line(given, "arguments" if texts else None) if fine.task.pairs else given
+        predictions = run.stream(fine, rows)
+        if texts and out is None and not as_json:
+            _show_predictions(list(predictions))
+            return
+        count = run.write(predictions, fine, out, form)
+    if out is not None:
+        note(say(f"{count:,} predictions: {out}", f"예측 {count:,}개: {out}"))
+
+
+def _show_predictions(predictions: list[Prediction]) -> None:
+    if any(prediction.label is None for prediction in predictions):
+        columns = (say("text", "글"), say("value", "값"))
+        show_lines(table(columns, [(_both(answer), answer.value) for answer in predictions]))
+        return
+    columns = (say("text", "글"), say("label", "라벨"), say("probability", "확률"))
+    show_lines(table(columns, [(_both(answer), answer.label, f"{answer.probability:.1%}") for answer in predictions]))
+
+
+def _both(prediction: Prediction) -> str:
+    return prediction.text if prediction.pair is None else f"{prediction.text} / {prediction.pair}"

@@ -24,7 +24,33 @@ def _argument(metavar: str, english: str, korean: str) -> Any:
 
 System = Annotated[str, _argument("SYSTEM", "What to train: bert.", "학습할 시스템: bert.")]
 Task = Annotated[str, _argument("classify|pair|regress", "What is learnt.", "무엇을 배울지.")]
-Paths = Annotated[list[str], _argument("PATH...", "Files, folders or globs.", "파일, 폴더, 패턴.")]
+DataSets = Annotated[
+    list[str] | None,
+    _argument(
+        "[NAME]...", "nsmc, kobest, korsts ...; without a name, the list.", "nsmc, kobest, korsts ... 없으면 목록."
+    ),
+]
+DataFolder = Annotated[
+    Path | None,
+    _option(
+        "--out -o",
+        "The data folder to fill (--data-dir or MUNMAEK_DATA, else ./data).",
+        "채울 데이터 폴더(--data-dir나 MUNMAEK_DATA, 없으면 ./data).",
+        metavar="DIR",
+    ),
+]
+Source = Annotated[
+    Path | None,
+    _option(
+        "--from",
+        "Copy from this folder, which holds the data set, without a network.",
+        "네트워크 없이, 데이터가 든 이 폴더에서 복사합니다.",
+        metavar="DIR",
+    ),
+]
+Paths = Annotated[
+    list[str], _argument("PATH...", "Files, folders or globs; or built-in.", "파일, 폴더, 패턴. 또는 built-in.")
+]
 Texts = Annotated[
     list[str] | None,
     _argument(
@@ -54,8 +80,8 @@ Corpus = Annotated[
     list[str],
     _option(
         "--corpus -c",
-        "Files, folders or globs of text; repeat it for several.",
-        "글이 든 파일, 폴더, 패턴. 여러 번 쓸 수 있습니다.",
+        "Files, folders or globs of text, or built-in for the built-in corpus; repeat it for several.",
+        "글이 든 파일, 폴더, 패턴. 내장 말뭉치는 built-in. 여러 번 쓸 수 있습니다.",
         metavar="PATH",
     ),
 ]
@@ -117,14 +143,24 @@ SplitSentences = Annotated[
 
 Run = Annotated[Path, _option("--out -o", "The model folder to write.", "모델을 쓸 폴더.", metavar="RUN")]
 OutFile = Annotated[Path | None, _option("--out -o", "Write to this file.", "결과를 쓸 파일.", metavar="FILE")]
+DEMO = Path("demo")
 OutFolder = Annotated[Path, _option("--out -o", "The folder to write.", "결과를 쓸 폴더.", metavar="DIR", shown=True)]
+JsonLines = Annotated[
+    bool, _option("--json", "Write JSON lines in place of a table.", "표 대신 JSON을 한 줄에 하나씩 씁니다.")
+]
 Json = Annotated[bool, _option("--json", "Print the result as JSON.", "결과를 JSON으로 출력합니다.")]
 
 # ---- how models are made --------------------------------------------------------------------------------------------
 
 Size = Annotated[
     str,
-    _option("--size", "tiny, mini, small, medium or base.", "tiny, mini, small, medium, base 중 하나.", shown=True),
+    _option(
+        "--size",
+        "tiny, mini, small, medium or base.",
+        "tiny, mini, small, medium, base 중 하나.",
+        shown=True,
+        metavar="SIZE",
+    ),
 ]
 Budget = Annotated[
     str,
@@ -133,6 +169,7 @@ Budget = Annotated[
         "How much: 1h, 90m, 50M tokens, 3 epochs or 1000 steps; the learning rate ends exactly there.",
         "학습량: 1h, 90m, 50M tokens, 3 epochs, 1000 steps. 학습률이 꼭 거기서 끝납니다.",
         shown=True,
+        metavar="BUDGET",
     ),
 ]
 Tokenizer = Annotated[
@@ -155,7 +192,8 @@ KnownTokenizer = Annotated[
     ),
 ]
 VocabSize = Annotated[
-    int, _option("--vocab-size", "Entries of a trained vocabulary.", "학습할 어휘의 크기.", shown=True, min=8)
+    int,
+    _option("--vocab-size", "Entries of a trained vocabulary.", "학습할 어휘의 크기.", shown=True, min=8, metavar="N"),
 ]
 Settings = Annotated[
     list[str] | None,
@@ -197,7 +235,7 @@ Device = Annotated[
         shown=True,
     ),
 ]
-Seed = Annotated[int, _option("--seed", "Where randomness starts.", "난수의 씨앗.", shown=True, min=0)]
+Seed = Annotated[int, _option("--seed", "Where randomness starts.", "난수의 씨앗.", shown=True, min=0, metavar="N")]
 Seeds = Annotated[
     int,
     _option(
@@ -206,6 +244,7 @@ Seeds = Annotated[
         "씨앗을 바꾸어 되풀이할 횟수. 평균과 구간을 보입니다.",
         shown=True,
         min=1,
+        metavar="N",
     ),
 ]
 Labels = Annotated[
@@ -224,10 +263,13 @@ Epochs = Annotated[
         "--epochs",
         "Passes over the rows; more by default where there are few.",
         "반복 횟수. 라벨이 적을수록 기본값이 큽니다.",
+        metavar="N",
     ),
 ]
-LearningRate = Annotated[float | None, _option("--learning-rate", "Peak rate.", "가장 높은 학습률.")]
-MaxLength = Annotated[int | None, _option("--max-length", "Longest input, in tokens.", "가장 긴 입력(토큰).", min=8)]
+LearningRate = Annotated[float | None, _option("--learning-rate", "Peak rate.", "가장 높은 학습률.", metavar="RATE")]
+MaxLength = Annotated[
+    int | None, _option("--max-length", "Longest input, in tokens.", "가장 긴 입력(토큰).", min=8, metavar="N")
+]
 FromScratch = Annotated[
     bool,
     _option(
@@ -261,18 +303,21 @@ TaskPooling = Annotated[
 Normalise = Annotated[
     bool, _option("--normalise", "Make every vector of length 1.", "모든 벡터의 길이를 1로 맞춥니다.")
 ]
-Top = Annotated[int, _option("--top", "How many answers.", "보일 답의 수.", shown=True, min=1)]
+Top = Annotated[int, _option("--top", "How many answers.", "보일 답의 수.", shown=True, min=1, metavar="N")]
 Word = Annotated[
     str | None,
     _option(
         "--word",
         "Compare this word in both texts, layer by layer.",
         "두 글에 든 이 낱말을 층마다 견줍니다.",
+        metavar="WORD",
     ),
 ]
 SecondWord = Annotated[
     str | None,
-    _option("--second-word", "The word in the second text, where it differs.", "둘째 글의 낱말(다를 때)."),
+    _option(
+        "--second-word", "The word in the second text, where it differs.", "둘째 글의 낱말(다를 때).", metavar="WORD"
+    ),
 ]
 Format = Annotated[
     str, _argument("hf", "What the folder is: hf, a Hugging Face model.", "폴더의 형식: hf(허깅페이스).")

@@ -14,7 +14,7 @@ from typing import Any
 
 def plain(value: Any) -> Any:
     """A result as JSON-ready values: dataclasses to objects, paths to text, arrays to lists, NaN to null."""
-    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+    if dataclasses.is_dataclass(value):
         return {field.name: plain(getattr(value, field.name)) for field in dataclasses.fields(value)}
     if isinstance(value, Mapping):
         return {str(name): plain(entry) for name, entry in value.items()}

@@ -86,19 +86,30 @@ def _facts(event: Event) -> str:
 
 
 class CountProgress:
-    """A callback for work that is counted: how many so far, and how fast."""
+    """Two callbacks for work that is counted, `so_far` and `more`: how many are done, and how fast."""
 
     def __init__(self, what: str) -> None:
         self.what = what
+        self.done = 0
         self._line = _RewrittenLine()
         self._began = time.monotonic()
 
-    def __call__(self, done: int) -> None:
+    def __enter__(self) -> CountProgress:
+        return self
+
+    def so_far(self, done: int) -> None:
+        """Say that `done` are done."""
+        self.done = done
         seconds = max(1e-9, time.monotonic() - self._began)
         self._line.show(f"{done:,} {self.what}  {done / seconds:,.0f}/s")
 
-    def close(self) -> None:
-        """End the line that is being rewritten."""
+    def more(self, count: int) -> None:
+        """Say that `count` more are done."""
+        self.so_far(self.done + count)
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self._line.close()
 
 

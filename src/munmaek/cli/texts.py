@@ -30,6 +30,23 @@ def stream(arguments: Sequence[str] | None, file: Path | None, column: str | Non
     return _not_empty(lines(sys.stdin), verb)
 
 
+def two_a_line(texts: Iterator[str], where: str | None = None) -> Iterator[tuple[str, str]]:
+    """Pairs from lines with a tab between two texts; `where` other than None: from texts that follow one another."""
+    if where is not None:
+        given = list(texts)
+        if len(given) % 2:
+            fix = "Give two texts for each pair, each in quotation marks."
+            raise RequestError(f"{len(given)} texts do not make pairs", where=where, fix=fix)
+        yield from zip(given[::2], given[1::2], strict=True)
+        return
+    for place, line in enumerate(texts, 1):
+        first, tab, second = line.partition("\t")
+        if not tab:
+            fix = "Send two texts a line with a tab between them."
+            raise RequestError("there is no tab", where=f"standard input:{place}", fix=fix)
+        yield first, second
+
+
 def lines(source: TextIO) -> Iterator[str]:
     """Lines as UTF-8, line ends cut off; what is not UTF-8 becomes U+FFFD. Only a newline ends a line."""
     buffer = getattr(source, "buffer", None)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from munmaek.cli import options
+from munmaek.cli.corpora import corpus_of
 from munmaek.cli.language import say
 from munmaek.cli.output import duration, note, number, show_json, show_lines, table
-from munmaek.cli.progress import TrainingProgress
+from munmaek.cli.progress import CountProgress, TrainingProgress
 from munmaek.core.errors import RequestError
 
 if TYPE_CHECKING:
@@ -41,9 +41,9 @@ def pretrain(
     values = read_settings(settings or [])
     with TrainingProgress() as progress:
         result = run(
-            system, corpus=corpus, out=out, size=size, budget=budget, tokenizer=tokenizer, vocab_size=vocab_size,
-            text_column=text_column, split_sentences=split_sentences, settings=values, init=init, seed=seed,
-            tensorboard=tensorboard, cache=cache, device=device, progress=progress,
+            system, corpus=corpus_of(corpus), out=out, size=size, budget=budget, tokenizer=tokenizer,
+            vocab_size=vocab_size, text_column=text_column, split_sentences=split_sentences, settings=values,
+            init=init, seed=seed, tensorboard=tensorboard, cache=cache, device=device, progress=progress,
         )  # fmt: skip
     if as_json:
         show_json(result)
@@ -86,6 +86,33 @@ def finetune(
         _show_finetuned(result)
 
 
+def evaluate(
+    model: options.ModelFolder,
+    data: options.Data,
+    text_column: options.TextColumn = None,
+    pair_column: options.PairColumn = None,
+    label_column: options.LabelColumn = None,
+    device: options.Device = "auto",
+    as_json: options.Json = False,
+) -> None:
+    """Score a fine-tuned model; run.evaluate does the work."""
+    from munmaek.run.evaluate import evaluate as run
+
+    with CountProgress(say("rows", "줄")) as progress:
+        result = run(
+            model, data, text_column=text_column, pair_column=pair_column, label_column=label_column, device=device,
+            progress=progress.more,
+        )  # fmt: skip
+    if as_json:
+        show_json(result)
+        return
+    for text in result.notes:
+        note(text)
+    rows: list[tuple[str, Any]] = [(say("rows", "줄"), result.num_rows), *result.scores.items()]
+    rows += [(f"F1 {name}", value) for name, value in result.class_f1.items()]
+    show_lines(table((say("metric", "지표"), say("value", "값")), [(name, number(value)) for name, value in rows]))
+
+
 def read_settings(pairs: list[str]) -> dict[str, Any]:
     """`name=value` texts as values: JSON where it is JSON, else the text; RequestError for anything else."""
     settings: dict[str, Any] = {}
@@ -117,7 +144,12 @@ def _show_pretrained(result: PretrainResult) -> None:
 def _show_finetuned(result: FinetuneResult) -> None:
     seeds = [str(seed) for seed in result.seeds]
     if result.scores:
-        columns = (say("metric", "지표"), say("mean", "평균"), "± 95 %", *(f"{say('seed', '씨앗')} {seed}" for seed in seeds))
+        columns = (
+            say("metric", "지표"),
+            say("mean", "평균"),
+            "± 95 %",
+            *(f"{say('seed', '씨앗')} {seed}" for seed in seeds),
+        )
         rows = [
             (name, result.mean[name], result.interval[name], *(scores[name] for scores in result.scores))
             for name in result.mean
@@ -127,3 +159,24 @@ def _show_finetuned(result: FinetuneResult) -> None:
         note(say("without --dev there are no scores", "--dev가 없어 점수는 없습니다"))
     labels = say(f"{result.num_labels:,} labelled rows", f"라벨 {result.num_labels:,}개")
     show_lines([f"{result.task}, {labels}, {duration(result.seconds)}: {result.folder}"])
+
+
+def bring_in(
+    form: options.Format,
+    source: options.ForeignFolder,
+    out: options.Run,
+    as_json: options.Json = False,
+) -> None:
+    """Import a foreign checkpoint; run.import_hf does the work."""
+    if form != "hf":
+        raise RequestError(f"no format {form!r}", where="munmaek import", fix="Write: munmaek import hf DIR --out RUN")
+    from munmaek.run.import_hf import import_hf as run
+
+    result = run(source, out=out)
+    if as_json:
+        show_json(result)
+        return
+    for text in result.notes:
+        note(text)
+    parameters = f"{result.parameters:,} {say('parameters', '매개변수')}"
+    show_lines([f"{result.system}, {parameters}, {say('vocabulary', '어휘')} {result.vocab_size:,}: {result.folder}"])

@@ -194,7 +194,7 @@ class System:
         encoder: (model, tokenizer) -> Encoder.
         save: (model, tokenizer, folder) writes the ecosystem's own files. load: folder -> (model, tokenizer).
         imports: name of a foreign format -> (folder -> (model, tokenizer)).
-        masked_words: (model, inputs) -> logits (batch, seq, vocab) of the word at each place; None where a system has none.
+        masked_words: (model, inputs) -> logits (batch, seq, vocab) of the word at each place; None without such a head.
     """
 
     name: str

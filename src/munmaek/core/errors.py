@@ -64,7 +64,7 @@ class NonFiniteError(JobError):
     """A loss or gradient norm that is not a number; the step was not taken."""
 
 
-class Interrupted(MunmaekError):
+class Interrupted(MunmaekError):  # noqa: N818 - not an error: the user asked
     """The user or the system asked the job to stop; everything done so far is saved.
 
     Args:

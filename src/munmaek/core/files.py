@@ -127,7 +127,7 @@ def _seal(folder: Path, facts: dict[str, Any]) -> None:
 
 
 def verify_folder(folder: Path) -> dict[str, Any]:
-    """Check every file of a sealed folder against its manifest and return the manifest; CheckpointError if not whole."""
+    """Check every file of a sealed folder against its manifest and return that; CheckpointError if it is not whole."""
     manifest = read_json(folder / MANIFEST)
     if not isinstance(manifest, dict) or manifest.get("format_version") != FORMAT_VERSION:
         raise CheckpointError("the manifest is of another format version", where=str(folder / MANIFEST))

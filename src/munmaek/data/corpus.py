@@ -8,17 +8,21 @@ import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 from munmaek.core.errors import DataError, RequestError
 from munmaek.core.files import sha256_file
-from munmaek.data import reading, records
+from munmaek.data import reading
 from munmaek.data.korean import split_sentences as split_text
 from munmaek.data.normalise import Normaliser, normalise, repairs
+from munmaek.data.sources import open_source
 
 Layout = Literal["auto", "blank", "line"]
-SENTENCES_LIMIT = 1 << 16
+DOCUMENT_LIMIT = 1 << 24
+"""Characters of one document; a longer one is cut into several, which the report counts."""
+TEXT_COLUMNS = ("text", "document", "sentence", "content", "review", "comment", "body", "본문", "내용", "문장", "리뷰")
 
 
 @dataclass
@@ -27,7 +31,7 @@ class CorpusReport:
 
     Attributes:
         lines_read, lines_kept: lines of text files, rows of tables.
-        dropped: reason -> lines (header, empty, no_text, not_json, wrong_number_of_columns, too_long, separator).
+        dropped: reason -> lines (blank, empty, header, no text, not JSON, a line over 64 MiB ...).
         repairs: reason -> times (invalid_utf8, nul, lone_surrogate, long_line_cut, not_nfc ...).
         documents, sentences, characters: of what was kept, after normalisation.
         bytes: of the kept text as UTF-8.
@@ -46,8 +50,8 @@ class CorpusReport:
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values for JSON."""
-        values = {name: getattr(self, name) for name in self.__dataclass_fields__}
-        return {name: dict(value) if isinstance(value, dict) else value for name, value in values.items()}
+        counters = {"dropped": dict(self.dropped), "repairs": dict(self.repairs), "layouts": dict(self.layouts)}
+        return {**vars(self), **counters}
 
     def line(self, kept: bool, reason: str = "empty") -> None:
         """Count one line read: kept, or dropped for a reason."""
@@ -123,10 +127,8 @@ class TextCorpus:
             raise _empty(self.files, report)
 
     def _file(self, path: Path, report: CorpusReport) -> Iterator[list[str]]:
-        suffix = reading.suffix_of(path)
-        if suffix == ".parquet":
-            report.layouts[str(path)] = "one row, one document"
-            yield from self._rows(records.parquet_rows(path, self.text_column), report)
+        if reading.suffix_of(path) == ".parquet":
+            yield from self._table(path, report)
             return
         head = reading.head_of(path)
         encoding = reading.encoding_of(head, path)
@@ -134,44 +136,59 @@ class TextCorpus:
             report.repairs[f"read_as_{encoding}"] += 1
         if head.startswith(b"\xef\xbb\xbf"):
             report.repairs["byte_order_mark"] += 1
-        if suffix == ".txt" and not (encoding == "utf-8" and records.looks_like_table(head)):
-            yield from self._plain(path, head, encoding, report)
-            return
-        report.layouts[str(path)] = "one row, one document"
-        read = {".csv": records.csv_rows, ".jsonl": records.json_rows, ".ndjson": records.json_rows}
-        rows = read.get(suffix or "", records.tsv_rows)(path, encoding, self.text_column)
-        yield from self._rows(rows, report)
+        if reading.has_old_line_ends(head[: reading.CHUNK]):
+            report.repairs["carriage_return_line_ends"] += 1
+            head = head.replace(b"\r", b"\n")
+        text = head.decode(encoding, "replace").removeprefix("\ufeff")
+        if reading.suffix_of(path) == ".txt" and not looks_like_table(text):
+            layout = guess_layout(text) if self.documents == "auto" else self.documents
+            yield from self._plain(path, encoding, layout == "line", report)
+        else:
+            yield from self._table(path, report)
 
-    def _rows(self, rows: Iterable[records.Row], report: CorpusReport) -> Iterator[list[str]]:
-        for texts, reason in rows:
-            sentences = [s for text in texts for line in text.split("\n") for s in self._sentences(line, report)]
-            report.line(bool(sentences), reason or "empty")
+    def _table(self, path: Path, report: CorpusReport) -> Iterator[list[str]]:
+        source = open_source(path, TEXT_COLUMNS)
+        name = choose_column(source.columns, self.text_column, str(path))
+        report.layouts[str(path)] = f"each row's {name} is a document"
+        if reading.suffix_of(path) in (".tsv", ".csv", ".txt"):
+            report.line(False, "header")
+        for (cell,) in source.read([name]):
+            texts = texts_of(cell)
+            lines = (line for text in texts for line in text.split("\n"))
+            sentences = [sentence for line in lines for sentence in self._sentences(line, report)]
+            report.line(bool(sentences), "empty" if texts else "no text")
             if sentences:
                 yield sentences
+        skipped, repaired = source.take_counts()
+        for reason, count in skipped.items():
+            report.lines_read += count
+            report.dropped[reason] += count
+        if repaired:
+            report.repairs["lines_of_invalid_utf8"] += repaired
 
-    def _plain(self, path: Path, head: bytes, encoding: str, report: CorpusReport) -> Iterator[list[str]]:
-        layout = self.documents if self.documents != "auto" else guess_layout(head, encoding)
-        report.layouts[str(path)] = _LAYOUTS[layout]
-        by_line = layout == "line"
+    def _plain(self, path: Path, encoding: str, by_line: bool, report: CorpusReport) -> Iterator[list[str]]:
+        report.layouts[str(path)] = BY_LINE if by_line else BY_BLANK_LINE
         document: list[str] = []
-        inside = False  # of a line that comes in pieces: whether any piece of it was kept
+        size = 0
+        inside = False  # a line that comes in pieces, one of which was kept
         for block, goes_on in reading.blocks(path, encoding):
             for sentences in self._lines(block, report):
                 document.extend(sentences)
+                size += sum(map(len, sentences))
                 if goes_on:
                     inside = inside or bool(sentences)
                     report.repairs["long_line_cut"] += 1
+                    ends = by_line
                 else:
                     report.line(bool(sentences) or inside, "blank")
                     ends = by_line or not (sentences or inside)
                     inside = False
-                    if ends and document:
-                        yield document
-                        document = []
-                if len(document) >= SENTENCES_LIMIT:
+                if size > DOCUMENT_LIMIT and not ends:
                     report.repairs["long_document_cut"] += 1
+                    ends = True
+                if ends and document:
                     yield document
-                    document = []
+                    document, size = [], 0
         if document:
             yield document
 
@@ -211,23 +228,58 @@ class TextCorpus:
         return mended.strip()
 
 
-_LAYOUTS = {
-    "blank": "a blank line ends a document, each line is a sentence",
-    "line": "each line is a document",
-}
+BY_LINE = "each line is a document"
+BY_BLANK_LINE = "a blank line ends a document, each line is a sentence"
 
 
-def guess_layout(head: bytes, encoding: str) -> Literal["blank", "line"]:
-    """How a .txt file separates documents, from its first bytes.
+def guess_layout(head: str) -> Literal["blank", "line"]:
+    """How a .txt file separates documents, from its first characters.
 
     "blank" where blank lines stand between texts, at least one in 1,000 lines: rarer ones are slips, not borders.
     """
-    text = head.decode(encoding, "replace")
-    lines = [bool(line.strip()) for line in text.split("\n")]
+    lines = [bool(line.strip()) for line in head.split("\n")]
     while lines and not lines[-1]:
         lines.pop()
-    borders = sum(1 for before, after in zip(lines, lines[1:], strict=False) if before and not after)
+    borders = sum(1 for before, after in pairwise(lines) if before and not after)
     return "blank" if borders and borders * 1000 >= sum(lines) else "line"
+
+
+def looks_like_table(head: str) -> bool:
+    """Whether a .txt file is tab-separated: a header that names a text column, and a second line of that shape."""
+    lines = head.split("\n", 2)
+    names = lines[0].strip().lower().split("\t")
+    return (
+        len(lines) > 1
+        and len(names) > 1
+        and any(n in TEXT_COLUMNS for n in names)
+        and (lines[1].count("\t") == len(names) - 1)
+    )
+
+
+def choose_column(columns: Sequence[str], asked: str | None, where: str) -> str:
+    """Which column holds the text: the one asked for, else a usual name, else the only column.
+
+    Raises:
+        RequestError: the asked column is not there. DataError: no column is the obvious one.
+    """
+    if asked is not None:
+        if asked in columns:
+            return asked
+        found = f"there is no column {asked!r}; there are: {', '.join(columns)}"
+        raise RequestError(found, where=where, fix="Name one with --text-column.")
+    usual = [name for known in TEXT_COLUMNS for name in columns if name.lower() == known]
+    if usual or len(columns) == 1:
+        return (usual or list(columns))[0]
+    found = f"which column holds the text is not clear; there are: {', '.join(columns)}"
+    raise DataError(found, where=where, fix="Name it with --text-column.")
+
+
+def texts_of(cell: Any) -> list[str]:
+    """The texts of a table's cell: a string, or a list of sentences; none where it is anything else."""
+    if isinstance(cell, str):
+        return [cell]
+    items = cast("list[Any]", cell) if isinstance(cell, list) else []
+    return [item for item in items if isinstance(item, str)]
 
 
 def _empty(files: list[Path], report: CorpusReport) -> DataError:
@@ -253,7 +305,7 @@ class MemoryCorpus:
                 self._documents.append(sentences)
                 self.report.document(sentences)
         if not self._documents:
-            raise DataError("there is no text: the list has no document with a sentence", fix="Give a corpus with text.")
+            raise DataError("the list has no document with a sentence in it", fix="Give a corpus with text.")
 
     def __iter__(self) -> Iterator[list[str]]:
         return (list(document) for document in self._documents)
@@ -284,5 +336,10 @@ def corpus_hash(paths: Sequence[str | Path], options: dict[str, Any]) -> str:
     """SHA-256 of the files' bytes, in order, and of the options; names and dates do not count, kinds do."""
     digest = hashlib.sha256(json.dumps(options, sort_keys=True, ensure_ascii=False).encode())
     for path in reading.find_files(list(paths)):
-        digest.update("".join(path.suffixes[-2:]).lower().encode() + bytes.fromhex(sha256_file(path)))
+        compression = path.suffix.lower() if path.suffix.lower() in reading.COMPRESSIONS else ""
+        try:
+            content = sha256_file(path)
+        except OSError as error:
+            raise DataError(f"cannot be read: {error.strerror or error}", where=str(path)) from error
+        digest.update(f"{reading.suffix_of(path)}{compression} {content} ".encode())
     return digest.hexdigest()

@@ -24,7 +24,7 @@ class RemoteFile:
         path: where it goes inside the data set's folder. url: its public home.
         sha256: of the published bytes; None where they are not known, then `rows` is what is checked.
         rows: data rows, the header left out; None where neither is known.
-        reader: "table" where `rows` counts rows of a table, "blocks" for blocks of lines between blank lines.
+        reader: "table" where `rows` counts rows of a table, "sentences" where it counts lines that begin with "## ".
     """
 
     path: str
@@ -108,8 +108,9 @@ _ALL = (
         "https://github.com/KLUE-benchmark/KLUE",
         (
             RemoteFile("klue-ner-v1.1_train.tsv", f"{_KLUE}/klue-ner-v1.1/klue-ner-v1.1_train.tsv", None, 21_008,
-                       "blocks"),
-            RemoteFile("klue-ner-v1.1_dev.tsv", f"{_KLUE}/klue-ner-v1.1/klue-ner-v1.1_dev.tsv", None, 5_000, "blocks"),
+                       "sentences"),
+            RemoteFile("klue-ner-v1.1_dev.tsv", f"{_KLUE}/klue-ner-v1.1/klue-ner-v1.1_dev.tsv", None, 5_000,
+                       "sentences"),
         ),
     ),
     Dataset(

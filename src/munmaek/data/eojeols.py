@@ -1,4 +1,4 @@
-"""Ids of texts through a memory of words already cut: words repeat, and cutting one again costs more than finding it."""
+"""Ids of texts through a memory of words already cut: words repeat, and finding one costs less than cutting it."""
 
 from __future__ import annotations
 
@@ -104,7 +104,8 @@ class GreedyPieces:
         self, vocabulary: Mapping[str, int], unknown: int, otherwise: Encode, inside: str = "##", most: int = 64
     ) -> None:
         self._first = {token: i for token, i in vocabulary.items() if not token.startswith(inside)}
-        self._inside = {t.removeprefix(inside): i for t, i in vocabulary.items() if t.startswith(inside) and t != inside}
+        marked = {token: i for token, i in vocabulary.items() if token.startswith(inside) and token != inside}
+        self._inside = {token.removeprefix(inside): i for token, i in marked.items()}
         self._longest = max(map(len, chain(self._first, self._inside)), default=1)
         self._unknown, self._otherwise, self._most = unknown, otherwise, most
 

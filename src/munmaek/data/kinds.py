@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
@@ -26,7 +26,7 @@ SPACE = "▁"
 INSIDE = "##"
 CHUNK = 64  # characters; longer runs without a space are cut, so that one hostile line costs linear time
 BORDER = "\x1f"  # stands between morphemes in the text that a morpheme tokenizer's file is given
-UNIGRAM_WORDS = 200_000
+UNIGRAM_WORDS = 100_000
 _JAMO = [chr(c) for c in (*range(0x1100, 0x1113), *range(0x1161, 0x1176), *range(0x11A8, 0x11C3))]
 _COMPATIBILITY = [chr(c) for c in range(0x3131, 0x3164)]
 _ASCII = [chr(c) for c in range(0x21, 0x7F)]
@@ -74,7 +74,7 @@ def finish(backend: Tokenizer, kind: str) -> Tokenizer:
     """The backend with the kind's normaliser, cutting, template of special tokens and decoder."""
     backend.normalizer = normaliser(kind)  # type: ignore[assignment]
     backend.pre_tokenizer = pre_tokenizer(kind)  # type: ignore[assignment]
-    backend.add_special_tokens(list(SPECIALS))
+    cast(Any, backend).add_special_tokens(list(SPECIALS))
     backend.post_processor = processors.TemplateProcessing(  # type: ignore[assignment]
         single="[CLS] $A [SEP]",
         pair="[CLS] $A [SEP] $B:1 [SEP]:1",
@@ -215,10 +215,10 @@ def train_word(training: Training) -> Tokenizer:
 
 
 def train_unigram(training: Training) -> Tokenizer:
-    """Unigram language model (Kudo 2018), trained on the 200,000 most frequent words with their counts.
+    """Unigram language model (Kudo 2018), by the `tokenizers` library, on the 100,000 most frequent words.
 
-    Deviates: rarer words are left out of the training, which costs EM time and changes the pieces little; counts above
-    1,000 enter as 1,000 + their logarithm's growth, so that the stream stays as short as the vocabulary.
+    Deviates: rarer words are left out, and a count above 100 enters as 100 (1 + ln(count / 100)), so that the stream
+    the library is fed follows the number of distinct words; both change the pieces little and the time much.
     """
     frequent = sorted(training.words.items(), key=lambda item: (-item[1], item[0]))[:UNIGRAM_WORDS]
     backend = Tokenizer(models.Unigram())

@@ -19,9 +19,7 @@ def is_syllable(character: str) -> bool:
 def is_hangul(character: str) -> bool:
     """Whether this is a syllable, a jamo or a compatibility jamo."""
     code = ord(character)
-    return (
-        0xAC00 <= code <= 0xD7FB or 0x1100 <= code <= 0x11FF or 0x3130 <= code <= 0x318F or 0xA960 <= code <= 0xA97F
-    )
+    return 0xAC00 <= code <= 0xD7FB or 0x1100 <= code <= 0x11FF or 0x3130 <= code <= 0x318F or 0xA960 <= code <= 0xA97F
 
 
 def decompose(syllable: str) -> tuple[str, str, str]:

@@ -71,8 +71,9 @@ def _grouped(keys: Ints, weights: Ints) -> tuple[Ints, Ints, Ints, Ints]:
 class _Pairs:
     """Counts of the pairs that may still be merged, the places of each, and a heap of the most frequent.
 
-    A pair gains no place after the merge that made its newer symbol. So pairs rarer than `floor` need no record as long as more
-    frequent ones are left; when those run out, `lower` counts all pairs anew.
+    A pair gains no place after the merge that made its newer symbol. So pairs rarer than `floor` need no record as long
+    as more frequent ones are left; when those run out, `lower` counts all pairs anew. (Where two merges make the same
+    string, a pair of it may be counted in two parts, and is then merged a little later than its whole count asks.)
     """
 
     def __init__(self, text: _Text, least: int, wanted: int) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import lru_cache
+from importlib import import_module
 from typing import Any
 
 from munmaek.core.errors import RequestError
@@ -13,13 +14,13 @@ from munmaek.data.kinds import BORDER
 @lru_cache(maxsize=1)
 def _analyser() -> Any:
     try:
-        from kiwipiepy import Kiwi
+        kiwipiepy: Any = import_module("kiwipiepy")
     except ImportError as error:
         raise RequestError(
             "the morpheme tokenizer needs the package kiwipiepy, which is not installed",
-            fix="Install it with: pip install 'munmaek[morpheme]', or choose another kind, such as wordpiece.",
+            fix="Install it with: pip install 'munmaek[korean]', or choose another kind, such as wordpiece.",
         ) from error
-    return Kiwi()
+    return kiwipiepy.Kiwi()
 
 
 def cut_morphemes(texts: Sequence[str]) -> list[str]:

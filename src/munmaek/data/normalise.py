@@ -8,34 +8,32 @@ from __future__ import annotations
 
 import unicodedata
 from dataclasses import asdict, dataclass
+from functools import lru_cache
 from typing import Any, Literal
 
 from munmaek.core.errors import RequestError
 
-Form = Literal["NFC", "NFD", "NFKC", "NFKD", "none"]
+Form = Literal["NFC", "NFD"]
 
 REPLACEMENT = "\ufffd"
-# Control characters (line feed aside), soft hyphen, zero-width space, word joiner and byte order mark: nothing a reader sees.
 INVISIBLE = "\x00-\x08\x0b-\x0c\x0e-\x1f\x7f-\x84\x86-\x9f\u00ad\u200b\u2060\ufeff"
+"""Ranges of a character class: control characters (the line feed aside), soft hyphen, zero-width space, word joiner
+and byte order mark. A reader sees none of them."""
+
 _SPACES = {ord("\t"): " ", ord("\r"): " ", 0x85: " ", 0x2028: " ", 0x2029: " "}
+_SURROGATES = dict.fromkeys(range(0xD800, 0xE000), REPLACEMENT)
 
 
-def _ranges(pattern: str) -> list[int]:
-    codes: list[int] = []
-    for index, character in enumerate(pattern):
-        if character == "-":
-            codes.extend(range(ord(pattern[index - 1]), ord(pattern[index + 1])))
-        else:
-            codes.append(ord(character))
-    return sorted(set(codes))
+def _codes(ranges: str) -> frozenset[int]:
+    codes: set[int] = set()
+    for index, character in enumerate(ranges):
+        is_range = character == "-"
+        codes.update(range(ord(ranges[index - 1]), ord(ranges[index + 1])) if is_range else [ord(character)])
+    return frozenset(codes)
 
 
-_INVISIBLE_CODES = frozenset(_ranges(INVISIBLE))
-_CLEAN: dict[int, str | None] = {
-    **dict.fromkeys(_INVISIBLE_CODES),
-    **_SPACES,
-    **dict.fromkeys(range(0xD800, 0xE000), REPLACEMENT),
-}
+_INVISIBLE_CODES = _codes(INVISIBLE)
+_CLEAN: dict[int, str | None] = {**dict.fromkeys(_INVISIBLE_CODES), **_SPACES, **_SURROGATES}
 
 
 @dataclass(frozen=True)
@@ -43,20 +41,26 @@ class Normaliser:
     """Settings of normalisation, saved with every tokenizer and with every prepared corpus.
 
     Attributes:
-        form: Unicode normalisation form; "NFC" unless the user insists.
-        remove_invisible: whether control and zero-width characters go.
+        form: the Unicode normalisation form. version: changes when anything that `normalise` removes does.
+
+    Raises:
+        RequestError: settings of another release, or a form that would change what a reader sees.
     """
 
-    form: Form = "NFC"
-    remove_invisible: bool = True
+    form: str = "NFC"
+    version: int = 1
 
     def __post_init__(self) -> None:
-        if self.form not in ("NFC", "NFD", "NFKC", "NFKD", "none"):
-            raise RequestError(f"unknown normalisation form {self.form!r}", fix="Use NFC (the default), NFD or none.")
+        if self.form != "NFC" or self.version != 1:
+            raise RequestError(
+                f"text normalised as {self.form}, version {self.version}, is not read here",
+                where="normaliser",
+                fix="Prepare the corpus and train the tokenizer again with this release.",
+            )
 
     def __call__(self, text: str) -> str:
         """The text as the tool stores it."""
-        return normalise(text, self.form) if self.remove_invisible else _compose(_mend(text), self.form)
+        return normalise(text)
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values for JSON."""
@@ -70,17 +74,20 @@ def normalise(text: str, form: Form = "NFC") -> str:
     """
     if not text.isprintable():
         text = text.translate(_CLEAN)
-    return _compose(text, form)
+    return text if unicodedata.is_normalized(form, text) else unicodedata.normalize(form, text)
+
+
+def without_surrogates(text: str) -> str:
+    """Text with each lone surrogate as U+FFFD and nothing else changed, so that it can be encoded."""
+    return text if text.isprintable() else text.translate(_SURROGATES)
 
 
 def repairs(text: str) -> dict[str, int]:
     """What `normalise` would mend in a text, by reason: characters of each kind, and 1 for text that is not NFC."""
     found: dict[str, int] = {}
     if not text.isprintable():
-        for character in text:
-            reason = _reason(character)
-            if reason:
-                found[reason] = found.get(reason, 0) + 1
+        for reason in filter(None, map(_reason, text)):
+            found[reason] = found.get(reason, 0) + 1
     if not unicodedata.is_normalized("NFC", text):
         found["not_nfc"] = 1
     return found
@@ -96,20 +103,10 @@ def _reason(character: str) -> str | None:
         return "lone_surrogate"
     if code in _INVISIBLE_CODES:
         return "invisible"
-    return "odd_space" if code in _SPACES and code != 9 else None
+    return "odd_line_break" if code in _SPACES and character not in "\t\r" else None
 
 
-def _mend(text: str) -> str:
-    return text.translate(dict.fromkeys(range(0xD800, 0xE000), REPLACEMENT)) if not text.isprintable() else text
-
-
-def _compose(text: str, form: Form) -> str:
-    if form == "none" or unicodedata.is_normalized(form, text):
-        return text
-    return unicodedata.normalize(form, text)
-
-
-def align(text: str, form: Form = "NFC") -> tuple[str, list[int], list[int]]:
+def align(text: str) -> tuple[str, list[int], list[int]]:
     """The normalised text, and for each of its characters the span [start, end) of the given text it came from.
 
     Returns:
@@ -118,20 +115,25 @@ def align(text: str, form: Form = "NFC") -> tuple[str, list[int], list[int]]:
     pieces: list[str] = []
     starts: list[int] = []
     ends: list[int] = []
-    for start, end in _clusters(text, form):
-        piece = normalise(text[start:end], form)
+    for start, end in _clusters(text):
+        piece = normalise(text[start:end])
         pieces.append(piece)
         starts.extend([start] * len(piece))
         ends.extend([end] * len(piece))
     return "".join(pieces), starts, ends
 
 
-def _clusters(text: str, form: Form) -> list[tuple[int, int]]:
-    """Spans of the text that normalise independently of each other; a removed character belongs to its neighbour."""
+def _clusters(text: str) -> list[tuple[int, int]]:
+    """Spans of the text that normalise independently of each other.
+
+    A character that is removed, or that may compose with what stands before it, belongs to the span before it.
+    """
     spans: list[tuple[int, int]] = []
     start = 0
+    seconds = _seconds()
     for index in range(1, len(text)):
-        if ord(text[index]) in _INVISIBLE_CODES or _joins(text, index, form):
+        character = text[index]
+        if ord(character) in _INVISIBLE_CODES or character in seconds or unicodedata.combining(character):
             continue
         spans.append((start, index))
         start = index
@@ -140,19 +142,12 @@ def _clusters(text: str, form: Form) -> list[tuple[int, int]]:
     return spans
 
 
-def _joins(text: str, index: int, form: Form) -> bool:
-    character = text[index]
-    if form == "none" or ord(character) < 0x300:
-        return False
-    if unicodedata.combining(character):
-        return True
-    code = ord(character)
-    if 0x1160 <= code <= 0x11FF:  # conjoining vowels and finals
-        return True
-    return code > 0x900 and not unicodedata.is_normalized("NFC", "a" + character) or _second_half(text, index)
-
-
-def _second_half(text: str, index: int) -> bool:
-    """Whether this starter composes with the character before it (some Indic vowel signs do)."""
-    pair = text[index - 1] + text[index]
-    return len(unicodedata.normalize("NFC", pair)) == 1 and not pair.isascii()
+@lru_cache(maxsize=1)
+def _seconds() -> frozenset[str]:
+    """Characters that compose with the one before: conjoining vowels and finals, and the ends of canonical pairs."""
+    found = {chr(code) for code in (*range(0x1161, 0x1176), *range(0x11A8, 0x11C3))}
+    for code in (*range(0xC0, 0x3400), *range(0x10000, 0x20000)):
+        parts = unicodedata.decomposition(chr(code)).split()
+        if len(parts) == 2 and not parts[0].startswith("<"):
+            found.add(chr(int(parts[1], 16)))
+    return frozenset(found)

@@ -1,4 +1,4 @@
-"""Bytes of corpus files as lines of text: compression, encodings, damaged bytes, lines of any length in bounded memory."""
+"""Bytes of corpus files as lines of text: compression, encodings, damage, lines of any length in bounded memory."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import io
 import lzma
 import zlib
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO, cast
@@ -85,7 +85,7 @@ def suffix_of(path: Path) -> str | None:
 
 
 @contextmanager
-def open_bytes(path: Path) -> Iterator[BinaryIO]:
+def open_bytes(path: Path) -> Generator[BinaryIO]:
     """A file's bytes, decompressed by its suffix, as a stream.
 
     Raises:
@@ -93,7 +93,7 @@ def open_bytes(path: Path) -> Iterator[BinaryIO]:
     """
     try:
         with path.open("rb") as raw:
-            yield _Checked(_decompressed(path, raw), path)
+            yield cast(BinaryIO, _Checked(_decompressed(path, raw), path))
     except OSError as error:
         raise DataError(f"cannot be read: {error.strerror or error}", where=str(path)) from error
 
@@ -194,15 +194,21 @@ def chunks(path: Path, encoding: str) -> Iterator[bytes]:
     with open_bytes(path) as stream:
         decoder = None if encoding == "utf-8" else codecs.getincrementaldecoder(encoding)("replace")
         first = True
+        old_ends = False
         while data := stream.read(CHUNK):
             if decoder is not None:
                 data = decoder.decode(data).encode("utf-8", "replace")
             if first:
                 data = data.removeprefix(codecs.BOM_UTF8)
-                first = False
-            yield data
+                first, old_ends = False, has_old_line_ends(data)
+            yield data.replace(b"\r", b"\n") if old_ends else data
         if decoder is not None and (rest := decoder.decode(b"", True)):
             yield rest.encode("utf-8", "replace")
+
+
+def has_old_line_ends(data: bytes) -> bool:
+    """Whether lines end in carriage returns alone, as on the first Macintoshes."""
+    return b"\r" in data and b"\n" not in data and not data.endswith(b"\r")
 
 
 def blocks(path: Path, encoding: str, limit: int = LINE_LIMIT) -> Iterator[tuple[bytes, bool]]:

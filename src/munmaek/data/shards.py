@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterable, Sequence
+from itertools import pairwise
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,6 +27,7 @@ MANIFEST = "shards.json"
 _BATCH = 16_384  # sentences tokenised at once
 _BATCH_CHARACTERS = 4 << 20
 _SPLIT_STREAM = 7_101
+_AGAIN = "Delete the folder and run the same command again."
 
 
 def shards_key(corpus_hash: str, tokenizer_hash: str, version: int = VERSION) -> str:
@@ -64,18 +66,15 @@ class Shards:
             CheckpointError: a file is missing, of the wrong size, or another version's.
         """
         folder = Path(folder)
-        manifest = read_json(folder / MANIFEST)
-        if not isinstance(manifest, dict) or manifest.get("version") != VERSION:
-            raise CheckpointError(
-                "the prepared corpus is of another version", where=str(folder), fix="Delete the folder and prepare again."
-            )
+        found = read_json(folder / MANIFEST)
+        manifest = cast("dict[str, Any]", found) if isinstance(found, dict) else {}
+        if manifest.get("version") != VERSION:
+            raise CheckpointError("the prepared corpus is of another version", where=str(folder), fix=_AGAIN)
         arrays = {name: _mapped(folder, name, dtype, count) for name, dtype, count in _layout(manifest)}
         shards = cls(folder, manifest, arrays)
         ends = (int(shards.sentence_offsets[-1]), int(shards.document_offsets[-1]))
         if ends != (manifest["num_tokens"], manifest["num_sentences"]):
-            raise CheckpointError(
-                f"the borders end at {ends}, not where the ids do", where=str(folder), fix="Delete it and prepare again."
-            )
+            raise CheckpointError(f"the borders end at {ends}, not where the ids do", where=str(folder), fix=_AGAIN)
         return shards
 
     @property
@@ -123,7 +122,7 @@ class Shards:
         """The sentences of one document (an index of the whole corpus) as arrays of ids."""
         first, last = int(self.document_offsets[index]), int(self.document_offsets[index + 1])
         borders = self.sentence_offsets[first : last + 1].tolist()
-        return [self.ids[start:end] for start, end in zip(borders, borders[1:], strict=False)]
+        return [self.ids[start:end] for start, end in pairwise(borders)]
 
     def subset(self, documents: Sequence[int] | NDArray[np.integer[Any]]) -> Shards:
         """A view of some documents (indices of the whole corpus); the arrays are shared."""
@@ -153,7 +152,7 @@ def _layout(manifest: dict[str, Any]) -> list[tuple[str, str, int]]:
         tokens, sentences = int(manifest["num_tokens"]), int(manifest["num_sentences"])
         documents, dtype = int(manifest["num_documents"]), str(manifest["dtype"])
     except (KeyError, TypeError, ValueError) as error:
-        raise CheckpointError(f"the manifest lacks {error}", where=MANIFEST, fix="Prepare the corpus again.") from error
+        raise CheckpointError(f"the manifest lacks {error}", where=MANIFEST, fix=_AGAIN) from error
     return [
         ("ids", "<u2" if dtype == "uint16" else "<u4", tokens),
         ("word_starts", "u1", tokens),
@@ -169,9 +168,7 @@ def _mapped(folder: Path, name: str, dtype: str, count: int) -> NDArray[Any]:
     actual = path.stat().st_size if path.is_file() else -1
     if actual != expected:
         found = "is missing" if actual < 0 else f"has {actual:,} bytes, expected {expected:,}"
-        raise CheckpointError(
-            f"the file {found}", where=str(path), fix="Delete the prepared folder and run the same command again."
-        )
+        raise CheckpointError(f"the file {found}", where=str(path), fix=_AGAIN)
     return np.memmap(path, dtype=dtype, mode="r", shape=(count,))
 
 

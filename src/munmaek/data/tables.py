@@ -160,11 +160,15 @@ def _as_text(value: Any) -> str | None:
 
 
 def _as_label(value: Any) -> str | None:
-    """A label as a string, the same whatever the format: 1, 1.0 and "1" are one label; None, "" and NaN are none."""
+    """A label as a string, the same whatever the format; None, "" and NaN are none.
+
+    1, 1.0 and "1" are one label, and so are true, "TRUE" and "True" (KoBEST writes both).
+    """
     if isinstance(value, float):
         return None if math.isnan(value) else str(int(value)) if value.is_integer() else repr(value)
     if isinstance(value, str):
-        return value.strip() or None
+        label = value.strip()
+        return label.capitalize() if label.lower() in ("true", "false") else label or None
     return str(value) if isinstance(value, bool | int) else None
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from tokenizers import Tokenizer as Backend
-from tokenizers.implementations import BertWordPieceTokenizer
+from tokenizers.implementations.bert_wordpiece import BertWordPieceTokenizer
 
 from munmaek.core.errors import FormatError, RequestError
 from munmaek.core.files import read_json
@@ -81,7 +81,8 @@ def read_tokenizer(path: Path) -> TextTokenizer:
 
 def _from_json(file: Path) -> Backend:
     if not file.is_file():
-        raise RequestError("the folder has no tokenizer.json", where=str(file.parent), fix="Copy the whole folder again.")
+        fix = "Copy the whole folder again."
+        raise RequestError("the folder has no tokenizer.json", where=str(file.parent), fix=fix)
     try:
         return Backend.from_file(str(file))
     except Exception as error:  # the library raises bare Exception
@@ -114,7 +115,10 @@ def _own(backend: Backend, values: Any, where: Path) -> TextTokenizer:
     facts = cast("dict[str, Any]", values)
     if facts.get("kind") not in KINDS or not isinstance(facts.get("special"), dict):
         raise FormatError(f"unknown tokenizer kind {facts.get('kind')!r}", where=str(where))
-    normaliser = Normaliser(**facts["normaliser"]) if facts.get("normaliser") else None
+    try:
+        normaliser = Normaliser(**facts["normaliser"]) if facts.get("normaliser") else None
+    except TypeError as error:
+        raise FormatError(f"unknown settings of the normaliser: {error}", where=str(where)) from error
     return TextTokenizer(
         backend, facts["kind"], special=facts["special"], normaliser=normaliser, settings=facts.get("settings") or {}
     )
@@ -126,7 +130,7 @@ def _special_tokens(folder: Path, backend: Backend) -> dict[str, str]:
     found: dict[str, str] = {}
     for role, guesses in _GUESSES.items():
         value = named.get(f"{role}_token")
-        token = value.get("content") if isinstance(value, dict) else value
+        token = cast("dict[str, Any]", value).get("content") if isinstance(value, dict) else value
         candidates = [token] if isinstance(token, str) else []
         for candidate in (*candidates, *guesses):
             if backend.token_to_id(candidate) is not None:

@@ -21,14 +21,13 @@ from munmaek.core.errors import RequestError
 from munmaek.core.files import write_atomic, write_json
 from munmaek.data import kinds
 from munmaek.data.eojeols import EojeolMemory, GreedyPieces
-from munmaek.data.normalise import Normaliser, align, normalise
+from munmaek.data.normalise import Normaliser, align, normalise, without_surrogates
 from munmaek.data.vocab import WordCounts, count_words
 
 FILE = "tokenizer.json"
 SETTINGS = "munmaek_tokenizer.json"
 ROLES = ("pad", "unk", "cls", "sep", "mask")
 KINDS = tuple(kinds.TRAINERS)
-_LONGEST = 1_000_000_000
 
 
 class TextTokenizer:
@@ -129,7 +128,9 @@ class TextTokenizer:
         try:
             found = self._literal.encode_batch_fast(texts, add_special_tokens=False)
         except (TypeError, UnicodeEncodeError):  # a lone surrogate somewhere
-            found = self._literal.encode_batch_fast([_encodable(text) for text in texts], add_special_tokens=False)
+            found = self._literal.encode_batch_fast(
+                [without_surrogates(text) for text in texts], add_special_tokens=False
+            )
         return [encoding.ids for encoding in found]
 
     @cached_property
@@ -190,7 +191,7 @@ class TextTokenizer:
     def _prepared(self, texts: Sequence[str]) -> tuple[list[str], list[Sequence[Span] | None]]:
         """Texts as the backend gets them, and where that differs from the given text, a span for each character."""
         if self.normaliser is None:
-            return [_encodable(text) for text in texts], [None] * len(texts)
+            return [without_surrogates(text) for text in texts], [None] * len(texts)
         prepared: list[str] = []
         maps: list[Sequence[Span] | None] = []
         for text in texts:
@@ -198,7 +199,7 @@ class TextTokenizer:
                 prepared.append(text)
                 maps.append(None)
             else:
-                clean, starts, ends = align(text, self.normaliser.form)
+                clean, starts, ends = align(text)
                 prepared.append(clean)
                 maps.append(list(zip(starts, ends, strict=True)))
         if self.kind != "morpheme":
@@ -223,12 +224,6 @@ def _through_borders(text: str, spans: Sequence[Span] | None) -> Sequence[Span] 
         result.append(here)
         place += character != kinds.BORDER
     return result
-
-
-def _encodable(text: str) -> str:
-    if text.isprintable() or text.isascii():
-        return text
-    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
 
 def _plain(raw: RawEncoding, first: Sequence[Span] | None, second: Sequence[Span] | None) -> Encoding:
@@ -273,9 +268,10 @@ def train_tokenizer(
         RequestError: an unknown kind, a vocabulary too small to hold anything. DataError: no text.
     """
     if kind not in KINDS:
-        raise RequestError(f"there is no tokenizer kind {kind!r}", where="--tokenizer", fix=f"Use one of {', '.join(KINDS)}.")
+        known = ", ".join(KINDS)
+        raise RequestError(f"there is no tokenizer kind {kind!r}", where="--tokenizer", fix=f"Use one of {known}.")
     if vocab_size < 32:
-        raise RequestError(f"a vocabulary of {vocab_size} tokens is too small", where="--vocab-size", fix="Use 1,000 or more.")
+        raise RequestError(f"{vocab_size} tokens are too few", where="--vocab-size", fix="Use 1,000 or more.")
     if kind == "morpheme" and not isinstance(corpus, WordCounts):
         corpus = _morphemes_of(corpus)
     counts = corpus if isinstance(corpus, WordCounts) else count_words(corpus)
@@ -308,9 +304,9 @@ def _morphemes_of(corpus: Corpus | Iterable[list[str]]) -> WordCounts:
     for document in corpus:
         batch.extend(document)
         if len(batch) >= 20_000:
-            counts.update(word for text in _bordered(batch) for word in text.split())
+            counts.update(word for text in _bordered(batch) for word in text.split(" ") if word)
             batch.clear()
-    counts.update(word for text in _bordered(batch) for word in text.split())
+    counts.update(word for text in _bordered(batch) for word in text.split(" ") if word)
     return counts
 
 

@@ -74,7 +74,8 @@ def sense_map(
     for place, (row, text) in enumerate(marked):
         axes.scatter(*plane[row], s=170, facecolors="none", edgecolors="black", linewidths=1.4)
         axes.annotate(text, plane[row], xytext=(0, 14 if place % 2 == 0 else -20), textcoords="offset points",
-                      ha="center", fontsize=9, bbox={"boxstyle": "round", "fc": "white", "ec": "#999", "alpha": 0.9})  # fmt: skip
+                      ha="center", fontsize=9,
+                      bbox={"boxstyle": "round", "fc": "white", "ec": "#999", "alpha": 0.9})  # fmt: skip
     axes.set(xticks=[], yticks=[], xlim=(-1.35 * reach, 1.35 * reach), ylim=(-1.35 * reach, 1.35 * reach))
 
 

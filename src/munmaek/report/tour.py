@@ -17,7 +17,8 @@ def rows(result: TourResult, korean: bool) -> list[tuple[str, str, str]]:
     names = [
         ("임베딩 (문맥 전)" if korean else "embeddings (before any context)")
         if layer == 0
-        else (f"{layer}층" if korean else f"layer {layer}") + ((" (마지막)" if korean else " (last)") if layer == last else "")
+        else (f"{layer}층" if korean else f"layer {layer}")
+        + ((" (마지막)" if korean else " (last)") if layer == last else "")
         for layer in range(last + 1)
     ]
     static = "낱말마다 벡터 하나 (Word2Vec 방식)" if korean else "one vector a word (as Word2Vec has)"
@@ -32,7 +33,7 @@ def rows(result: TourResult, korean: bool) -> list[tuple[str, str, str]]:
 def columns(korean: bool) -> tuple[str, str, str]:
     """The table's header."""
     if korean:
-        return "벡터", "뜻 구별 (0.5 = 구별 못 함)", f"두 문장의 눈: 코사인"
+        return "벡터", "뜻 구별 (0.5 = 구별 못 함)", "두 문장의 눈: 코사인"
     return "vectors", "senses told apart (0.5 = blind)", "cosine of 눈 in the two sentences"
 
 

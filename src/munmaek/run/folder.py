@@ -62,7 +62,10 @@ def write(
         listed: dict[str, dict[str, Any]] = {}
         for path in sorted(p for p in aside.rglob("*") if p.is_file()):
             files.sync(path)
-            listed[path.relative_to(aside).as_posix()] = {"size": path.stat().st_size, "sha256": files.sha256_file(path)}
+            listed[path.relative_to(aside).as_posix()] = {
+                "size": path.stat().st_size,
+                "sha256": files.sha256_file(path),
+            }
         (folder / CARD).unlink(missing_ok=True)
         for name in listed:
             (folder / name).parent.mkdir(parents=True, exist_ok=True)

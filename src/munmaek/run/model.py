@@ -105,7 +105,7 @@ class Model:
         return [Token(encoding.tokens[i], *encoding.offsets[i]) for i in chosen]
 
     def states(self, text: str) -> NDArray[np.float32]:
-        """Every layer's vector of every token that `tokens` lists, `(layers, tokens, dim)`; layer 0 is the embeddings."""
+        """Every layer's vector of every token in `tokens(text)`, `(layers, tokens, dim)`; layer 0 is the embeddings."""
         encoding = self.encoder.tokenize([text])[0]
         states, _ = self._forward([encoding], all_layers=True)
         chosen = [i for i, special in enumerate(encoding.special) if not special]

@@ -92,7 +92,7 @@ def pretrain(
         model = start.module if start else fresh(card, size, prepared.tokenizer, model_settings, seed)
         objective = card.objective(model.config, prepared.tokenizer, recipe.max_length, options)
         identity = _identity(card, size, budget, seed, recipe, options, model_settings, prepared, init)
-        with _reporter(progress, out, tensorboard) as report:
+        with _Reporter(progress, out, tensorboard) as report:
             outcome, notes = _train(model, objective, prepared.shards, recipe, budget, seed, out, identity,
                                     device, report, save_every_steps)  # fmt: skip
         result = _result(card, size, out, model, outcome, notes)
@@ -175,7 +175,7 @@ def _result(card: System, size: str, out: Path, model: nn.Module, outcome: Outco
     )  # fmt: skip
 
 
-class _reporter:
+class _Reporter:
     """Passes events on, and to TensorBoard where asked for."""
 
     def __init__(self, progress: Callable[[Event], None] | None, out: Path, tensorboard: bool) -> None:

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from munmaek.core.files import write_atomic, write_json
 from munmaek.data import homographs
+from munmaek.run.evaluate import evaluate
 from munmaek.run.finetune import finetune
 from munmaek.run.model import Model, load
 from munmaek.run.pretrain import PretrainResult, pretrain
@@ -122,9 +123,7 @@ def _mean_separation(found: list[Occurrences], layer: int) -> float:
     return float(np.mean([separation(o.vectors[layer], o.senses) for o in found]))
 
 
-def _few_labels(
-    label: str, out: Path, model: Path, seed: int, say: Callable[[str], None]
-) -> dict[str, float]:
+def _few_labels(label: str, out: Path, model: Path, seed: int, say: Callable[[str], None]) -> dict[str, float]:
     """Accuracy on held-out documents after 100 labels, with the pre-trained weights and with fresh ones."""
     say(f"{NUM_LABELS} labels: {label}")
     paths = {}
@@ -137,9 +136,9 @@ def _few_labels(
         write_atomic(paths[part], text.getvalue())
     scores = {}
     for name, scratch in (("pre-trained", False), ("from scratch", True)):
-        done = finetune("classify", model=model, train=paths["train"], test=paths["held_out"], labels=NUM_LABELS,
-                        out=out / f"{label}-{'scratch' if scratch else 'bert'}", from_scratch=scratch, seed=seed)  # fmt: skip
-        scores[name] = done.mean["accuracy"]
+        tuned = finetune("classify", model=model, train=paths["train"], labels=NUM_LABELS, from_scratch=scratch,
+                         out=out / f"{label}-{'scratch' if scratch else 'bert'}", seed=seed)  # fmt: skip
+        scores[name] = evaluate(tuned.folder, paths["held_out"]).scores["accuracy"]
     return scores
 
 

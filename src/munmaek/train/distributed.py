@@ -45,7 +45,7 @@ def _cpu_multiplies_bf16() -> bool:
 
 
 def pick_precision(asked: str, device: torch.device) -> str:
-    """"bf16" or "fp32"; "auto" is bf16 where the machine has instructions for it."""
+    """The precision, "bf16" or "fp32"; "auto" is bf16 where the machine has instructions for it."""
     if asked != "auto":
         return asked
     if device.type == "cuda":

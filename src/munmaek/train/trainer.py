@@ -14,7 +14,7 @@ from torch import nn
 
 from munmaek.core import files
 from munmaek.core.contracts import Batch, LossParts, Objective
-from munmaek.core.errors import Interrupted, NonFiniteError
+from munmaek.core.errors import Interrupted, NonFiniteError, RequestError
 from munmaek.core.recipe import Budget, Plan, Recipe
 from munmaek.core.runtime import draw, tune_process, world
 from munmaek.nn.transformer import dropout_set_to
@@ -27,6 +27,8 @@ SMOOTHING = 0.98
 """Decay of the exponential moving average of the loss, a step."""
 LOGS = 200
 """Entries of the history in a whole training."""
+AGREE_EVERY = 10
+"""Steps between the moments at which several processes agree on the plan and on stopping."""
 DROPOUT_STREAM = 0xD0
 
 
@@ -55,7 +57,7 @@ class Job:
         recipe, budget, seed: how, how long, and where every random number comes from.
         folder: where checkpoints go; None keeps nothing on disk.
         groups: parameters with their own factor on the learning rate; None is all of them, factor 1.
-        validate: model -> metrics, called in evaluation mode every `validate_every` (share of the whole) and at the end.
+        validate: model -> metrics, in evaluation mode, every `validate_every` (share of the whole) and at the end.
         best: (metric, "max" or "min"): the weights of the best validation are put back at the end.
         identity: what a checkpoint must agree on to be gone on with.
         save_every_seconds, save_every_steps: how often a checkpoint is written; whichever comes first.
@@ -190,6 +192,11 @@ class _Training:
         """Forward and backward over this process's rows, in parts that fit; returns the batch's mean loss."""
         self.parallel.train()
         torch.manual_seed(int(draw(self.job.seed, self.state.step, self.rank, DROPOUT_STREAM)) >> 1)
+        if batch.num_rows < self.world:
+            raise RequestError(
+                f"a batch has {batch.num_rows} rows for {self.world} processes",
+                fix="Use fewer processes, or a larger batch (--set batch_tokens=...).",
+            )
         rows = range(self.rank, batch.num_rows, self.world)
         slices = self._slices(batch, len(rows))
         total = 0.0
@@ -204,11 +211,6 @@ class _Training:
         return distributed.add_up([total], self.device)[0]
 
     def _slices(self, batch: Batch, num_rows: int) -> list[tuple[int, int]]:
-        if num_rows == 0:
-            raise NonFiniteError(
-                f"a batch has {batch.num_rows} rows for {self.world} processes",
-                fix="Use fewer processes or a larger batch (--set batch_tokens=...).",
-            )
         width = max(array.shape[1] for array in batch.arrays.values() if array.ndim > 1)
         most = max(1, self.job.recipe.micro_tokens // width)
         return [(start, min(start + most, num_rows)) for start in range(0, num_rows, most)]
@@ -248,7 +250,7 @@ class _Training:
             )
             return plan_for(budget, per_epoch, self._tokens_per_batch() if budget.tokens else 1.0)
         self.plan = Plan()
-        each = calibrate(self._batches(0, 0), self._attempt, budget.seconds)
+        each = calibrate(self._batches(0, 0), self._attempt, budget.seconds if self.world == 1 else math.inf)
         left = budget.seconds - self.elapsed() - job.reserve_seconds
         return Plan.of(distributed.from_first(max(1, round(left / each))))
 
@@ -263,12 +265,11 @@ class _Training:
 
     def _keep_pace(self) -> None:
         self.state.seconds = self.elapsed()
-        if self.job.budget.seconds is None:
+        if self.job.budget.seconds is None or (self.world > 1 and self.state.step % AGREE_EVERY):
             return
         if self.rank == 0:
             self.pace.check(self.state.step, self.state.seconds, self.job.reserve_seconds)
-        if self.world > 1 and self.state.step % 10 == 0:
-            self.plan.knots = distributed.from_first(self.plan.knots)
+        self.plan.knots = distributed.from_first(self.plan.knots)
 
     def _log(self, loss: float, rate: float) -> None:
         state = self.state
@@ -335,8 +336,6 @@ class _Training:
         due = self.elapsed() - self.saved_at >= self.job.save_every_seconds
         due = due or bool(every and self.state.step % every == 0) or self.state.step >= self.plan.total_steps
         stop = self._stop_signal()
-        if self.world > 1:
-            due = distributed.from_first(due) if self.state.step % 10 == 0 or every else False
         if due or stop:
             self._save()
         if stop and self.state.step < self.plan.total_steps:
@@ -344,11 +343,11 @@ class _Training:
             raise Interrupted(f"stopped after step {self.state.step:,}, saved", where=where, signal_number=stop)
 
     def _stop_signal(self) -> int:
-        """The signal any process got, agreed on by all every ten steps."""
+        """The signal that any process got; several processes agree on it every AGREE_EVERY steps."""
         mine = self.interrupt.number or 0
         if self.world == 1:
             return mine
-        if self.state.step % 10:
+        if self.state.step % AGREE_EVERY:
             return 0
         return int(max(distributed.add_up([float(mine)], self.device)) > 0) * (mine or 15)
 

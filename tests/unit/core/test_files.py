@@ -16,15 +16,21 @@ def test_a_folder_is_sealed_and_verifies(tmp_path: Path) -> None:
         (folder / "sub").mkdir()
         (folder / "sub" / "x.bin").write_bytes(b"123")
     manifest = files.verify_folder(tmp_path / "a")
-    assert manifest["step"] == 3 and manifest["files"]["sub/x.bin"]["size"] == 3
+    assert manifest["step"] == 3
+    assert manifest["files"]["sub/x.bin"]["size"] == 3
 
 
 def test_an_error_inside_leaves_the_old_folder(tmp_path: Path) -> None:
     with files.atomic_folder(tmp_path / "a") as folder:
         (folder / "x").write_text("old")
-    with pytest.raises(RuntimeError), files.atomic_folder(tmp_path / "a") as folder:
-        (folder / "x").write_text("new")
-        raise RuntimeError
+
+    def fail() -> None:
+        with files.atomic_folder(tmp_path / "a") as folder:
+            (folder / "x").write_text("new")
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        fail()
     assert (tmp_path / "a" / "x").read_text() == "old"
     assert [p.name for p in tmp_path.iterdir()] == ["a"]
 
@@ -61,7 +67,8 @@ def test_a_failed_write_keeps_the_old_file(tmp_path: Path, monkeypatch: pytest.M
     monkeypatch.setattr(files.os, "fsync", full)
     with pytest.raises(JobError, match="No space left"):
         files.write_atomic(tmp_path / "a", "new")
-    assert (tmp_path / "a").read_text() == "old" and len(list(tmp_path.iterdir())) == 1
+    assert (tmp_path / "a").read_text() == "old"
+    assert len(list(tmp_path.iterdir())) == 1
 
 
 def test_leavings_of_dead_processes_are_swept(tmp_path: Path) -> None:

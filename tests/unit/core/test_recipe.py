@@ -65,4 +65,5 @@ def test_plans_rise_from_0_to_1(total: int, changes: list[tuple[float, float]]) 
         assert plan.progress(now) == pytest.approx(before)
     values = [plan.progress(step) for step in range(0, plan.total_steps + 1, max(1, plan.total_steps // 200))]
     assert values == sorted(values)
-    assert plan.progress(0) == 0.0 and plan.progress(plan.total_steps) == 1.0
+    assert plan.progress(0) == 0.0
+    assert plan.progress(plan.total_steps) == 1.0

@@ -38,7 +38,8 @@ def test_integers_reach_every_value_and_no_more() -> None:
 
 def test_permutations_are_permutations_and_differ_by_epoch() -> None:
     first, second = permutation(100, 1, 0), permutation(100, 1, 1)
-    assert sorted(first.tolist()) == list(range(100)) and not np.array_equal(first, second)
+    assert sorted(first.tolist()) == list(range(100))
+    assert not np.array_equal(first, second)
 
 
 def test_threads_follow_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:

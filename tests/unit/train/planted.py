@@ -1,4 +1,4 @@
-"""A small training problem with a known answer: rows of numbers, a planted linear map, and the full Objective contract."""
+"""A small training problem with a known answer: rows of numbers and a planted linear map, as an Objective."""
 
 from __future__ import annotations
 
@@ -22,7 +22,9 @@ class PlantedModel(nn.Module):
     def __init__(self, seed: int = 0, dropout: float = 0.1) -> None:
         super().__init__()
         torch.manual_seed(seed)
-        self.layers = nn.Sequential(nn.Linear(WIDTH, 32), nn.Tanh(), nn.Linear(32, 32), nn.Tanh(), nn.Dropout(dropout), nn.Linear(32, 1))
+        self.layers = nn.Sequential(
+            nn.Linear(WIDTH, 32), nn.Tanh(), nn.Linear(32, 32), nn.Tanh(), nn.Dropout(dropout), nn.Linear(32, 1)
+        )
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         return self.layers(x).squeeze(-1)

@@ -20,7 +20,8 @@ from munmaek.train.trainer import Job, Outcome, measure, train
 
 def job(folder: Path | None = None, budget: str = "100 steps", **settings: object) -> Job:
     defaults = {"model": PlantedModel(), "objective": PlantedObjective(), "data": None, "recipe": RECIPE,
-                "budget": Budget.parse(budget), "folder": folder, "device": "cpu", "identity": {"what": "planted"}}  # fmt: skip
+                "budget": Budget.parse(budget), "folder": folder, "device": "cpu",
+                "identity": {"what": "planted"}}  # fmt: skip
     return Job(**(defaults | settings))  # type: ignore[arg-type]
 
 
@@ -34,7 +35,8 @@ def test_learns_a_planted_map() -> None:
     outcome = train(this)
     after = measure(this.model, this.objective, None, seed=9, batch_tokens=64)["loss"]
     assert after < 0.05 * before
-    assert outcome.steps == 20 * 8 and outcome.tokens == 20 * 64 * 8
+    assert outcome.steps == 20 * 8
+    assert outcome.tokens == 20 * 64 * 8
 
 
 @pytest.mark.parametrize("optimizer", ["adamw", "muon"])
@@ -77,8 +79,9 @@ def test_resumed_twice_in_a_row(tmp_path: Path) -> None:
 
 
 def test_accumulation_equals_one_pass() -> None:
-    one, parts = job(model=PlantedModel(dropout=0.0)), job(
-        model=PlantedModel(dropout=0.0), recipe=replace(RECIPE, micro_tokens=16)
+    one, parts = (
+        job(model=PlantedModel(dropout=0.0)),
+        job(model=PlantedModel(dropout=0.0), recipe=replace(RECIPE, micro_tokens=16)),
     )
     train(one), train(parts)
     for a, b in zip(weights(one.model), weights(parts.model), strict=True):
@@ -158,8 +161,10 @@ def test_full_disk_leaves_the_old_checkpoint(tmp_path: Path, monkeypatch: pytest
 def test_the_rate_rises_and_ends_at_zero() -> None:
     rates: list[float] = []
     train(job(progress=lambda event: rates.append(event.rate)))
-    assert max(rates) <= RECIPE.learning_rate and max(rates) > 0.9 * RECIPE.learning_rate
-    assert rates[0] < 0.2 * RECIPE.learning_rate and rates[-1] < 0.02 * RECIPE.learning_rate
+    assert max(rates) <= RECIPE.learning_rate
+    assert max(rates) > 0.9 * RECIPE.learning_rate
+    assert rates[0] < 0.2 * RECIPE.learning_rate
+    assert rates[-1] < 0.02 * RECIPE.learning_rate
     assert rates.index(max(rates)) in range(8, 12)
 
 
@@ -191,7 +196,8 @@ def test_the_plan_of_a_time_budget_survives_a_resume(tmp_path: Path) -> None:
     with pytest.raises(Interrupted):
         train(job(tmp_path / "training", budget="4s", progress=stop))
     outcome = train(job(tmp_path / "training", budget="4s"))
-    assert outcome.resumed and math.isclose(outcome.seconds, 4.0, rel_tol=0.1)
+    assert outcome.resumed
+    assert math.isclose(outcome.seconds, 4.0, rel_tol=0.1)
 
 
 def test_room_is_asked_for_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

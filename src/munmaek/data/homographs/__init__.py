@@ -237,16 +237,18 @@ def _compose(rules: Grammar, draws: Draws, *, unseen: bool) -> Document:
     sentiment = SENTIMENTS[draws.below(len(SENTIMENTS))]
     speaker = _speaker(rules, scene, draws)
     sentences = [_said(speaker, draws.pick(scene.opening))]
-    sentences += [_said(speaker, line) for line in _some(draws, scene.body, 1 + draws.below(4))]
-    if unseen:
-        sentences.append(_unseen_sentence(speaker))
+    chosen = _some(draws, scene.body, 1 + draws.below(4))
+    held_cue = unseen and bool(scene.held_cues) and draws.below(2) == 1
+    if unseen and not held_cue:
+        chosen = sorted([*chosen, draws.pick(scene.held)], key=lambda line: line.place)
+    sentences += [_said(speaker, line, unseen=line in scene.held) for line in chosen]
+    if held_cue:
+        sentences.append(_framed(speaker, scene.held_cues, unseen=True))
     elif scene.cues and draws.below(100) < 45:
         sentences.append(_framed(speaker, scene.cues))
     own, shared = scene.verdicts[sentiment], rules.verdicts[sentiment]
-    ending = draws.below(8)
-    if ending < 6:
-        sentences.append(_said(speaker, draws.pick(own)))
-    if ending >= 3:
+    sentences.append(_said(speaker, draws.pick(own)))
+    if draws.below(100) < 45:
         sentences.append(_said(speaker, draws.pick(shared)))
     return Document(tuple(sentences), scene.topic, sentiment, scene.name)
 

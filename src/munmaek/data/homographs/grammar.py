@@ -57,10 +57,11 @@ Pieces = tuple[Piece, ...]
 
 @dataclass(frozen=True)
 class Template:
-    """One sentence as written, and its pieces at each speech level."""
+    """One sentence as written, its pieces at each speech level, and its place among the lines of its scene."""
 
     source: str
     pieces: Mapping[str, Pieces]
+    place: int = 0
 
 
 @dataclass(frozen=True)
@@ -213,9 +214,9 @@ class Grammar:
         return self.word_frames.get(scene.word, ()) + self.frames
 
 
-def template(source: str, word: str = "", sense: str = "") -> Template:
+def template(source: str, word: str = "", sense: str = "", place: int = 0) -> Template:
     """Compile a sentence at every level; `@` stands for the word in that sense."""
-    return Template(source, {style: pieces_of(restyle(source, style), word, sense) for style in STYLES})
+    return Template(source, {style: pieces_of(restyle(source, style, word), word, sense) for style in STYLES}, place)
 
 
 def pieces_of(source: str, word: str = "", sense: str = "") -> Pieces:
@@ -275,7 +276,7 @@ def scene_of(table: Mapping[str, Any]) -> Scene:
     held_cues = _hold(cues, bool, 1)
 
     def compiled(lines: tuple[str, ...]) -> tuple[Template, ...]:
-        return tuple(template(line, word, sense) for line in lines)
+        return tuple(template(line, word, sense, place) for place, line in enumerate(lines))
 
     return Scene(
         name=str(table["name"]),
@@ -284,8 +285,8 @@ def scene_of(table: Mapping[str, Any]) -> Scene:
         topic=str(table["topic"]),
         slots={name: _phrases(words) for name, words in table.get("slots", {}).items()},
         opening=compiled(_lines(table["open"])),
-        body=compiled(tuple(line for line in body if line not in held)),
-        held=compiled(tuple(line for line in body if line in held)),
+        body=tuple(line for line in compiled(body) if line.source not in held),
+        held=tuple(line for line in compiled(body) if line.source in held),
         verdicts={
             "positive": compiled(_lines(table["good"])),
             "negative": compiled(_lines(table["bad"])),

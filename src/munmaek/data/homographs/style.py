@@ -47,12 +47,53 @@ INFORMAL = {
     "든다": "들어",
     "산다": "살아",
     "먹는다": "먹어",
-    "번진다": "번져",
     "남는다": "남아",
     "아프다": "아파",
     "떠오른다": "떠올라",
     "새롭다": "새로워",
-    "날아온다": "날아와",
+    "린다": "려",
+    "바쁘다": "바빠",
+    "신다": "셔",
+    "슨다": "슬어",
+    "진다": "져",
+    "둔다": "둬",
+    "옮긴다": "옮겨",
+    "자른다": "잘라",
+    "적는다": "적어",
+    "선다": "서",
+    "친다": "쳐",
+    "짠다": "짜",
+    "보인다": "보여",
+    "쓴다": "써",
+    "찍는다": "찍어",
+    "받는다": "받아",
+    "다닌다": "다녀",
+    "낀다": "껴",
+    "판다": "팔아",
+    "닫는다": "닫아",
+    "나뉜다": "나뉘어",
+    "채운다": "채워",
+    "부른다": "불러",
+    "싸다": "싸",
+    "안다": "알아",
+    "쉰다": "쉬어",
+    "긁어모은다": "긁어모아",
+    "흐른다": "흘러",
+    "피운다": "피워",
+    "낳는다": "낳아",
+    "바뀐다": "바뀌어",
+    "녹는다": "녹아",
+    "묻는다": "물어",
+    "다르다": "달라",
+    "몰아낸다": "몰아내",
+    "찾는다": "찾아",
+    "찾아낸다": "찾아내",
+    "치른다": "치러",
+    "바꾼다": "바꿔",
+    "빨갛다": "빨개",
+    "핀다": "피어",
+    "넣는다": "넣어",
+    "내놓는다": "내놓아",
 }
 """Endings of the present tense in 해체; 해요체 adds 요."""
 
@@ -67,25 +108,38 @@ _PRONOUNS = {
     "나보다": "저보다",
     "나처럼": "저처럼",
     "나까지": "저까지",
-    "나와": "저와",
     "내": "제",
 }
 _PRONOUN = re.compile(rf"(?<!\S)({'|'.join(_PRONOUNS)})(?!\S)")
+_BEFORE_TOPIC = re.compile(r"(^|[와과] )$")
+_POLITE = {"거야": "거예요", "아니야": "아니에요", "셔": "세요"}
+_COPULA = {POLITE: ("이에요", "예요"), INFORMAL_STYLE: ("이야", "야")}
 _LAST_CHOICE = re.compile(r"\[([^\[\]]*)\]$")
 
 
-def restyle(sentence: str, style: str) -> str:
-    """A plain-level sentence without its full stop, at another level; ValueError where the ending is not known."""
+def restyle(sentence: str, style: str, word: str = "") -> str:
+    """A plain-level sentence without its full stop, at another level; `word` is what @ stands for.
+
+    Raises:
+        ValueError: an ending that is not known.
+    """
     if style in (FORMAL, POLITE):
-        sentence = _PRONOUN.sub(lambda match: _PRONOUNS[match[1]], sentence)
+        sentence = _PRONOUN.sub(_humble, sentence)
     choice = _LAST_CHOICE.search(sentence)
     if choice:
-        options = "|".join(_end(option, style) for option in choice[1].split("|"))
+        options = "|".join(_end(option, style, word) for option in choice[1].split("|"))
         return f"{sentence[: choice.start()]}[{options}]"
-    return _end(sentence, style)
+    return _end(sentence, style, word)
 
 
-def _end(sentence: str, style: str) -> str:
+def _humble(match: re.Match[str]) -> str:
+    """나는 is the speaker at the start and after 와/과; elsewhere it is a verb (향이 나는, 하늘을 나는)."""
+    if match[1] == "나는" and not _BEFORE_TOPIC.search(match.string[: match.start()]):
+        return match[1]
+    return _PRONOUNS[match[1]]
+
+
+def _end(sentence: str, style: str, word: str) -> str:
     if style == PLAIN:
         return sentence
     if sentence.endswith("까?"):
@@ -97,22 +151,20 @@ def _end(sentence: str, style: str) -> str:
         return _formal(sentence)
     if _final(stem[-1]) == _SSANGSIOT:
         return stem + ("어요" if style == POLITE else "어")
-    return _present(sentence, style)
+    return _present(sentence, style, word)
 
 
-def _present(sentence: str, style: str) -> str:
+def _present(sentence: str, style: str, word: str) -> str:
     ending = next((e for e in sorted(INFORMAL, key=len, reverse=True) if sentence.endswith(e)), None)
     if ending is None:
         raise ValueError(f"the ending of {sentence!r} is not in the table of endings")
     head, informal = sentence[: -len(ending)], INFORMAL[ending]
     if informal == "이야":
-        bare = not head or not _final(head[-1])
-        return head + (("예요" if bare else "이에요") if style == POLITE else ("야" if bare else "이야"))
-    if informal == "거야":
-        return head + ("거예요" if style == POLITE else "거야")
-    if informal == "아니야":
-        return head + ("아니에요" if style == POLITE else "아니야")
-    return head + informal + ("요" if style == POLITE else "")
+        closed = _final((head[:-1] + word if head[-1] == "@" else head)[-1])
+        return head + _COPULA[style][0 if closed else 1]
+    if style == POLITE:
+        return head + (_POLITE.get(informal) or informal + "요")
+    return head + informal
 
 
 def _formal(sentence: str) -> str:

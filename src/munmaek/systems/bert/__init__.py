@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from torch import Tensor
+from torch import Tensor, nn
 
 from munmaek.core.contracts import System, Tokenizer
 from munmaek.core.errors import RequestError
@@ -38,8 +38,9 @@ def _objective(
     return BertObjective(tokenizer, max_length, **dict(options or {}))
 
 
-def _masked_words(model: BertForPreTraining, inputs: Mapping[str, Tensor]) -> Tensor:
+def _masked_words(model: nn.Module, inputs: Mapping[str, Tensor]) -> Tensor:
     """Logits `(batch, seq, vocab)` of the word at each place, masked or not."""
+    assert isinstance(model, BertForPreTraining)
     return model.word_logits(model.bert(inputs["input_ids"], inputs["attention_mask"], inputs["token_type_ids"]))
 
 

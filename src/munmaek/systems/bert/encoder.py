@@ -18,8 +18,10 @@ from munmaek.systems.bert.model import Bert, BertForPreTraining
 class BertEncoder:
     """`contracts.Encoder` over the encoder of a BERT; see there."""
 
-    def __init__(self, model: BertForPreTraining, tokenizer: Tokenizer) -> None:
-        self.module: Bert = model.bert
+    def __init__(self, model: nn.Module, tokenizer: Tokenizer) -> None:
+        assert isinstance(model, BertForPreTraining)
+        self._bert: Bert = model.bert
+        self.module: nn.Module = model.bert
         self.tokenizer = tokenizer
         self.dim = model.config.dim
         self.num_layers = model.config.num_layers + 1
@@ -38,7 +40,7 @@ class BertEncoder:
         """Padded arrays `(batch, seq)`: input_ids, attention_mask (bool), token_type_ids."""
         lengths = np.array([len(encoding.ids) for encoding in encodings])
         mask = np.arange(max(1, lengths.max(initial=0))) < lengths[:, None]
-        ids = np.full(mask.shape, self.module.config.pad_id, dtype=np.int64)
+        ids = np.full(mask.shape, self._bert.config.pad_id, dtype=np.int64)
         types = np.zeros(mask.shape, dtype=np.int64)
         ids[mask] = [token for encoding in encodings for token in encoding.ids]
         types[mask] = [kind for encoding in encodings for kind in encoding.type_ids]
@@ -46,17 +48,17 @@ class BertEncoder:
 
     def forward(self, inputs: Mapping[str, Tensor], all_layers: bool = False) -> Tensor:
         """Last states `(batch, seq, dim)`, or all, the embeddings first: `(layers, batch, seq, dim)`."""
-        return self.module(
+        return self._bert(
             inputs["input_ids"], inputs["attention_mask"], inputs["token_type_ids"], all_layers=all_layers
         )
 
     def summary(self, states: Tensor, mask: Tensor, pooling: str) -> Tensor:
         """One vector a text, `(batch, dim)`: "mean", "max", "first", "last", or "pooler" (Devlin 2018's own)."""
-        return self.module.pool(states) if pooling == "pooler" else pool(states, mask, pooling)
+        return self._bert.pool(states) if pooling == "pooler" else pool(states, mask, pooling)
 
     def layer_groups(self) -> list[list[nn.Parameter]]:
         """Embeddings, each layer from the bottom up, and the pooler."""
-        parts = [self.module.embeddings, *self.module.blocks, self.module.pooler]
+        parts = [self._bert.embeddings, *self._bert.blocks, self._bert.pooler]
         return [list(part.parameters()) for part in parts]
 
 

@@ -19,14 +19,14 @@ from munmaek.systems.bert.model import BertConfig, BertForPreTraining
 
 Arrays = dict[str, NDArray[Any]]
 
-TRUNK = {
+TRUNK: dict[str, tuple[str, ...]] = {
     "bert.embeddings.words.weight": ("bert.embeddings.word_embeddings.weight",),
     "bert.embeddings.positions.weight": ("bert.embeddings.position_embeddings.weight",),
     "bert.embeddings.types.weight": ("bert.embeddings.token_type_embeddings.weight",),
     "bert.embeddings.norm.weight": ("bert.embeddings.LayerNorm.weight",),
     "bert.embeddings.norm.bias": ("bert.embeddings.LayerNorm.bias",),
 }
-LAYER = {
+LAYER: dict[str, tuple[str, ...]] = {
     "attention.inner.qkv": ("attention.self.query", "attention.self.key", "attention.self.value"),
     "attention.inner.output": ("attention.output.dense",),
     "attention.norm": ("attention.output.LayerNorm",),
@@ -35,7 +35,7 @@ LAYER = {
     "feed_forward.norm": ("output.LayerNorm",),
 }
 """Each has a weight and a bias."""
-HEADS = {
+HEADS: dict[str, dict[str, tuple[str, ...]]] = {
     "pooler": {
         "bert.pooler.weight": ("bert.pooler.dense.weight",),
         "bert.pooler.bias": ("bert.pooler.dense.bias",),
@@ -94,12 +94,12 @@ def to_foreign(weights: Mapping[str, NDArray[Any]], num_layers: int) -> Arrays:
 
 def from_foreign(weights: Mapping[str, NDArray[Any]], num_layers: int) -> Arrays:
     """Hugging Face weights under our names; names that are missing, or parts of a joined matrix, are left out."""
-    names = table(num_layers)
-    return {
-        ours: np.concatenate([weights[name] for name in sources]) if len(sources) > 1 else weights[sources[0]]
-        for ours, sources in names.items()
-        if all(name in weights for name in sources)
-    }
+    found: Arrays = {}
+    for ours, sources in table(num_layers).items():
+        pieces = [weights[name] for name in sources if name in weights]
+        if len(pieces) == len(sources):
+            found[ours] = np.concatenate(pieces) if len(pieces) > 1 else pieces[0]
+    return found
 
 
 def read(folder: Path) -> tuple[BertForPreTraining, Tokenizer]:
@@ -150,7 +150,9 @@ def read_config(folder: Path) -> BertConfig:
             )
     pad = values.get("pad_token_id", 0)
     sizes = {ours: huggingface.whole_number(values, theirs, folder) for ours, theirs in CONFIG.items()}
-    shares = {ours: huggingface.share(values, theirs, folder, default) for ours, (theirs, default) in SHARES.items()}
+    shares: dict[str, Any] = {
+        ours: huggingface.share(values, theirs, folder, default) for ours, (theirs, default) in SHARES.items()
+    }
     if sizes["dim"] % sizes["num_heads"]:
         raise CheckpointError(
             f"num_attention_heads {sizes['num_heads']} does not divide hidden_size {sizes['dim']}", where=str(where)

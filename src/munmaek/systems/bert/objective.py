@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -202,10 +203,8 @@ class BertObjective:
 
 
 def special_ids(tokenizer: Tokenizer) -> dict[str, int]:
-    """Role -> id of the tokenizer's special tokens; RequestError where one that BERT needs is missing ("unk" may be)."""
+    """Role -> id of the special tokens; RequestError where one that BERT needs is missing ("unk" may be)."""
     found = {role: tokenizer.token_id(role) for role in ("pad", "cls", "sep", "mask")}
-    try:
+    with suppress(RequestError):  # byte-level vocabularies know every text
         found["unk"] = tokenizer.token_id("unk")
-    except RequestError:
-        pass  # byte-level vocabularies know every text
     return found

@@ -1,0 +1,285 @@
+"""The built-in corpus: deterministic, distinct, marked, grammatical where a rule can tell, and split without leaks."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter, defaultdict
+from itertools import islice
+from math import log
+
+import pytest
+
+from munmaek.core.contracts import Corpus
+from munmaek.core.errors import RequestError
+from munmaek.data import homographs
+from munmaek.data.homographs.grammar import load_grammar, pieces_of
+from munmaek.data.homographs.style import FORMAL, INFORMAL_STYLE, PLAIN, POLITE, restyle
+from munmaek.data.korean import decompose
+
+COUNT = 20000
+AFTER_CONSONANT = {"은": "는", "이": "가", "을": "를", "과": "와", "으로": "로", "이랑": "랑", "이나": "나"}
+AFTER_VOWEL = {vowel: consonant for consonant, vowel in AFTER_CONSONANT.items()}
+PARTICLES = "은 는 이 가 을 를 과 와 의 도 에 로 으로 에서 만 에게 까지 부터 보다 처럼 이나 나 마다 라서 이라서 께서 에는".split()
+ADVERBS = {"새로"}
+
+
+@pytest.fixture(scope="module")
+def documents() -> list[homographs.Document]:
+    return list(homographs.documents(seed=0, count=COUNT))
+
+
+@pytest.fixture(scope="module")
+def held() -> list[homographs.Document]:
+    return list(homographs.held_out(seed=0, count=1500))
+
+
+def sentences(documents: list[homographs.Document]) -> list[homographs.Sentence]:
+    return [sentence for document in documents for sentence in document.sentences]
+
+
+def test_twenty_thousand_documents_are_distinct_and_of_three_to_eight_sentences(documents):
+    assert len({document.text for document in documents}) == COUNT
+    lengths = Counter(len(document.sentences) for document in documents)
+    assert set(lengths) == set(range(3, 9))
+
+
+def test_a_seed_gives_the_same_documents_and_a_prefix_is_a_prefix(documents):
+    assert list(homographs.documents(seed=0, count=700)) == documents[:700]
+    other = [document.text for document in homographs.documents(seed=1, count=700)]
+    assert len({document.text for document in documents[:700]} & set(other)) < 35
+
+
+def test_any_size():
+    assert list(homographs.documents(count=0)) == []
+    assert len(list(homographs.documents(seed=5, count=1))) == 1
+    with pytest.raises(RequestError, match="-1"):
+        list(homographs.documents(count=-1))
+
+
+def test_every_occurrence_is_where_it_says_and_of_a_known_sense(documents, held):
+    inventory = homographs.senses()
+    for sentence in sentences(documents) + sentences(held):
+        for spot in sentence.homographs:
+            assert sentence.text[spot.start : spot.end] == spot.word
+            assert spot.sense in inventory[spot.word]
+
+
+def test_every_homograph_with_a_particle_is_marked(documents, held):
+    words = "|".join(sorted(homographs.senses(), key=len, reverse=True))
+    looks_like = re.compile(rf"(?<!\S)({words})(?:{'|'.join(PARTICLES)})?[.?!]?(?!\S)")
+    for sentence in sentences(documents) + sentences(held):
+        starts = {spot.start for spot in sentence.homographs}
+        for match in looks_like.finditer(sentence.text):
+            assert match.start() in starts or match[0] in ADVERBS, (match[0], sentence.text)
+
+
+def test_every_sense_occurs_and_at_least_forty_five_words_have_two(documents):
+    seen = Counter((spot.word, spot.sense) for sentence in sentences(documents) for spot in sentence.homographs)
+    for word, glosses in homographs.senses().items():
+        assert len(glosses) >= 2
+        for sense in glosses:
+            assert seen[word, sense] >= 10, (word, sense)
+    frequent = Counter(word for (word, _), number in seen.items() if number >= 100)
+    assert sum(number >= 2 for number in frequent.values()) >= 45
+    for word in "눈 배 말 밤 다리 차 사과 감 벌 비 풀 김 절 상 병 은행 의사 수도 장 시 연기 전기 기사 부자 이 새 해".split():
+        assert frequent[word] >= 2
+
+
+def test_context_decides_because_senses_share_what_follows_the_word(documents):
+    tails: dict[str, dict[str, set[str]]] = defaultdict(lambda: defaultdict(set))
+    for sentence in sentences(documents):
+        for spot in sentence.homographs:
+            if len(tail := sentence.text[spot.end :]) > 8:
+                tails[spot.word][spot.sense].add(tail)
+    shared = [
+        word
+        for word, by_sense in tails.items()
+        if any(by_sense[a] & by_sense[b] for a in by_sense for b in by_sense if a < b)
+    ]
+    assert len(shared) >= 45
+
+
+def fits(word: str, particle: str) -> bool:
+    final = decompose(word[-1])[2]
+    if particle == "로":
+        return final in ("", "ㄹ")
+    if particle == "으로":
+        return final not in ("", "ㄹ")
+    return bool(final) == (particle in AFTER_CONSONANT)
+
+
+def test_particles_fit_the_word_before_them(documents, held):
+    checked = Counter()
+    pairs = "|".join(sorted([*AFTER_CONSONANT, *AFTER_VOWEL], key=len, reverse=True))
+    nouns = {phrase.split()[-1] for words in load_grammar().lexicon.values() for phrase in words}
+    nouns |= {phrase.split()[-1] for s in load_grammar().scenes for words in s.slots.values() for phrase in words}
+    nouns = {noun for noun in nouns if len(noun) > 1} - {"빨간", "파란", "노란"}
+    with_particle = re.compile(rf"(?<!\S)({'|'.join(sorted(nouns, key=len, reverse=True))})({pairs})(?!\S)")
+    tail = re.compile(rf"({pairs})(?!\S)")
+    for sentence in sentences(documents) + sentences(held):
+        for spot in sentence.homographs:
+            if match := tail.match(sentence.text, spot.end):
+                assert fits(spot.word, match[1]), sentence.text
+                checked["homograph"] += 1
+        for match in with_particle.finditer(sentence.text):
+            assert fits(match[1], match[2]), sentence.text
+            checked["slot"] += 1
+    assert min(checked.values()) > 10000
+
+
+def test_slots_and_notation_leave_nothing_behind(documents, held):
+    for sentence in sentences(documents) + sentences(held):
+        assert re.fullmatch(r"[가-힣0-9 ,.?]+", sentence.text), sentence.text
+        assert "  " not in sentence.text
+
+
+def test_labels_are_balanced_within_reason(documents):
+    sentiments = Counter(document.sentiment for document in documents)
+    assert set(sentiments) == set(homographs.SENTIMENTS)
+    assert min(sentiments.values()) > 0.3 * COUNT
+    topics = Counter(document.topic for document in documents)
+    assert set(topics) == set(homographs.topics())
+    assert min(topics.values()) > 0.02 * COUNT
+    assert max(topics.values()) < 0.25 * COUNT
+
+
+def test_no_single_word_gives_a_sentiment_away(documents):
+    by_word: dict[str, Counter[str]] = defaultdict(Counter)
+    totals = Counter(document.sentiment for document in documents)
+    for document in documents:
+        for word in set(document.text.replace(".", "").split()):
+            by_word[word][document.sentiment] += 1
+    for sentiment, total in totals.items():
+        pure = [counts[sentiment] for counts in by_word.values() if counts[sentiment] > 0.9 * counts.total()]
+        assert max(pure) < 0.1 * total
+
+
+def test_sentiment_and_topic_can_be_learned_from_the_text(documents, held):
+    for label, floor in (("sentiment", 0.8), ("topic", 0.9)):
+        counts: dict[str, Counter[str]] = defaultdict(Counter)
+        for document in documents[:6000]:
+            counts[getattr(document, label)].update(set(document.text.replace(".", "").split()))
+        size = len({word for bag in counts.values() for word in bag})
+        totals = {name: bag.total() + size for name, bag in counts.items()}
+
+        def guess(text: str, counts=counts, totals=totals) -> str:
+            words = set(text.replace(".", "").split())
+            return max(counts, key=lambda name: sum(log((counts[name][w] + 1) / totals[name]) for w in words))
+
+        right = sum(guess(document.text) == getattr(document, label) for document in held)
+        assert right > floor * len(held)
+
+
+def test_held_out_shares_no_document_and_has_templates_of_its_own(documents, held):
+    assert not {document.text for document in documents} & {document.text for document in held}
+    trained = {sentence.text for sentence in sentences(documents)}
+    unseen = [sentence for sentence in sentences(held) if sentence.unseen]
+    assert len(unseen) > 500
+    assert not any(sentence.text in trained for sentence in unseen)
+    assert not any(sentence.unseen for sentence in sentences(documents))
+    known = sum(not any(sentence.unseen for sentence in document.sentences) for document in held)
+    assert 0.4 < known / len(held) < 0.6
+    templates = {template.source for scene in load_grammar().scenes for template in scene.body}
+    assert not templates & {template.source for scene in load_grammar().scenes for template in scene.held}
+
+
+@pytest.mark.parametrize("seed", [0, 11])
+def test_the_motto_is_always_held_out(documents, seed):
+    first = list(homographs.held_out(seed=seed, count=2))
+    assert [homographs.MOTTO[place] in d.text for place, d in enumerate(first)] == [True, True]
+    spots = [spot for document in first for sentence in document.sentences for spot in sentence.homographs]
+    assert [(spot.word, spot.sense) for spot in spots] == [("눈", "snow"), ("눈", "eye")]
+    for document in documents:
+        for sentence in document.sentences:
+            assert sentence.text.rstrip(".!") not in homographs.MOTTO
+
+
+def test_the_corpus_is_restartable_and_has_three_parts():
+    corpus = homographs.HomographCorpus(seed=3, count=200)
+    assert isinstance(corpus, Corpus)
+    assert list(corpus) == list(corpus)
+    assert len(list(corpus)) == 200
+    everything = list(homographs.HomographCorpus(seed=3, count=200, part="all"))
+    assert everything[:190] == list(corpus)[:190]
+    assert everything[190:] == list(homographs.HomographCorpus(seed=3, count=10, part="held_out"))
+    with pytest.raises(RequestError, match="held_out"):
+        list(homographs.HomographCorpus(part="test"))
+
+
+def test_labelled_gives_texts_with_their_labels():
+    pairs = homographs.labelled("sentiment", seed=2, count=50)
+    assert pairs == [(document.text, document.sentiment) for document in homographs.documents(seed=2, count=50)]
+    assert {label for _, label in homographs.labelled(seed=2, count=300)} == set(homographs.topics())
+    held = homographs.labelled("topic", seed=2, count=5, part="held_out")
+    assert homographs.MOTTO[0] in held[0][0]
+    with pytest.raises(RequestError, match="sentiment"):
+        homographs.labelled("mood")
+
+
+def test_sense_examples_are_unseen_and_cover_every_scene_sense(documents):
+    trained = {sentence.text for sentence in sentences(documents)}
+    examples = homographs.sense_examples(12, seed=4)
+    per_sense = Counter((example.word, example.sense) for example in examples)
+    assert set(per_sense) == {(scene.word, scene.sense) for scene in load_grammar().scenes}
+    assert min(per_sense.values()) == max(per_sense.values()) == 12
+    for example in examples:
+        assert example.text[example.start : example.end] == example.word
+        assert example.text not in trained
+    assert examples == homographs.sense_examples(12, seed=4)
+
+
+def test_the_vocabulary_and_the_templates_are_rich(documents):
+    endings = sorted([*PARTICLES, "다", "요"], key=len, reverse=True)
+    stems = set()
+    for sentence in islice(sentences(documents), 40000):
+        for word in re.findall(r"[가-힣]+", sentence.text):
+            cut = next((ending for ending in endings if word.endswith(ending) and len(word) > len(ending) + 1), "")
+            stems.add(word.removesuffix(cut))
+    assert len(stems) > 4000
+    for scene in load_grammar().scenes:
+        lines = [*scene.opening, *scene.body, *scene.held]
+        assert len({line.source for line in lines}) >= 8
+        assert len(scene.held) == 2
+        assert all(len(lines) >= 2 for lines in scene.verdicts.values())
+
+
+def test_one_word_stands_for_one_slot_all_through_a_document():
+    friends = re.compile(r"(지훈이|민서|수진이|현우|서연이|유나|소라|재민이|미나)(?:와|는|가|의|를)(?!\S)")
+    several = 0
+    for document in homographs.documents(seed=9, count=400):
+        names = Counter(friends.findall(" ".join(s.text for s in document.sentences if "이야기" not in s.text)))
+        several += len(names) > 1
+    assert several < 40
+
+
+@pytest.mark.parametrize(
+    ("plain", "formal", "polite", "informal"),
+    [
+        ("눈이 내렸다", "눈이 내렸습니다", "눈이 내렸어요", "눈이 내렸어"),
+        ("새가 날아온다", "새가 날아옵니다", "새가 날아와요", "새가 날아와"),
+        ("나는 물을 먹는다", "저는 물을 먹습니다", "저는 물을 먹어요", "나는 물을 먹어"),
+        ("향이 나는 초이다", "향이 나는 초입니다", "향이 나는 초예요", "향이 나는 초야"),
+        ("알게 될 것이다", "알게 될 것입니다", "알게 될 거예요", "알게 될 거야"),
+        ("물을 주신다", "물을 주십니다", "물을 주세요", "물을 주셔"),
+        ("마음이 [놓였다|좋다]", "마음이 [놓였습니다|좋습니다]", "마음이 [놓였어요|좋아요]", "마음이 [놓였어|좋아]"),
+    ],
+)
+def test_speech_levels(plain, formal, polite, informal):
+    levels = zip((PLAIN, FORMAL, POLITE, INFORMAL_STYLE), (plain, formal, polite, informal), strict=True)
+    for style, expected in levels:
+        assert restyle(plain, style) == expected
+    with pytest.raises(ValueError, match="ending"):
+        restyle("알 수 없는 끝맺다", POLITE)
+
+
+def test_broken_notation_is_refused():
+    with pytest.raises(ValueError, match="cannot read"):
+        pieces_of("어제 {사람이 왔다")
+    with pytest.raises(ValueError, match="word of its own"):
+        pieces_of("@이 왔다")
+
+
+def test_the_notice_says_that_it_is_synthetic():
+    assert "synthetic" in homographs.NOTICE
+    assert "지어낸" in homographs.NOTICE
+    assert "synthetic" in (homographs.__doc__ or "")

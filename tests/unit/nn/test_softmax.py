@@ -1,0 +1,56 @@
+from __future__ import annotations
+
+import pytest
+import torch
+import torch.nn.functional as F
+
+from munmaek.nn.softmax import CHUNK, linear_cross_entropy
+
+
+def make(rows: int, dim: int = 12, vocab: int = 40) -> tuple[torch.Tensor, ...]:
+    torch.manual_seed(rows)
+    hidden, weight = torch.randn(rows, dim, requires_grad=True), torch.randn(vocab, dim, requires_grad=True)
+    return hidden, weight, torch.randn(vocab, requires_grad=True), torch.randint(vocab, (rows,))
+
+
+@pytest.mark.parametrize("rows", [1, 7, CHUNK, CHUNK + 1, 3 * CHUNK - 5])
+def test_loss_and_gradients_are_those_of_linear_and_cross_entropy(rows: int) -> None:
+    hidden, weight, bias, targets = make(rows)
+    loss, hits = linear_cross_entropy(hidden, weight, bias, targets)
+    assert hits is None
+    found = torch.autograd.grad(loss * 0.3, (hidden, weight, bias))
+    expected = F.cross_entropy(F.linear(hidden, weight, bias), targets, reduction="sum")
+    wanted = torch.autograd.grad(expected * 0.3, (hidden, weight, bias))
+    torch.testing.assert_close(loss, expected)
+    for ours, theirs in zip(found, wanted, strict=True):
+        torch.testing.assert_close(ours, theirs, rtol=1e-4, atol=1e-5)
+
+
+def test_without_gradients_it_counts_the_hits() -> None:
+    hidden, weight, bias, targets = make(2 * CHUNK + 3)
+    logits = F.linear(hidden, weight, bias)
+    targets[::3] = logits.argmax(1)[::3]
+    with torch.no_grad():
+        loss, hits = linear_cross_entropy(hidden, weight, bias, targets)
+    torch.testing.assert_close(loss, F.cross_entropy(logits, targets, reduction="sum").detach())
+    assert hits is not None
+    assert int(hits) == int((logits.argmax(1) == targets).sum())
+
+
+def test_no_rows_give_a_loss_of_nothing() -> None:
+    hidden, weight, bias, targets = make(0)
+    loss, _ = linear_cross_entropy(hidden, weight, bias, targets)
+    loss.backward()
+    assert loss.item() == 0
+    assert not weight.grad.any()
+
+
+def test_under_autocast_it_is_near_fp32() -> None:
+    hidden, weight, bias, targets = make(100)
+    with torch.autocast("cpu", torch.bfloat16):
+        loss, _ = linear_cross_entropy(hidden, weight, bias, targets)
+    assert loss.dtype == torch.float32
+    expected = F.cross_entropy(F.linear(hidden, weight, bias), targets, reduction="sum")
+    assert abs(loss.item() / expected.item() - 1) < 0.02
+    loss.backward()
+    assert weight.grad.dtype == torch.float32

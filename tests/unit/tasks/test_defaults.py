@@ -1,0 +1,33 @@
+from __future__ import annotations
+
+import pytest
+
+from munmaek.tasks.defaults import settings_for, steps_of
+
+
+@pytest.mark.parametrize("labels", [8, 100, 1_000, 10_000, 150_000])
+def test_there_are_enough_steps_and_not_too_many_passes(labels: int) -> None:
+    settings = settings_for(labels, 256)
+    assert settings.epochs >= 3
+    assert steps_of(settings, labels) >= 150 or labels < 100
+    assert steps_of(settings, labels) <= 10_000
+
+
+def test_more_labels_mean_fewer_epochs_and_larger_batches() -> None:
+    found = [settings_for(labels, 256) for labels in (100, 1_000, 10_000, 150_000)]
+    epochs, rows = [s.epochs for s in found], [s.batch_rows for s in found]
+    assert epochs == sorted(epochs, reverse=True)
+    assert rows == sorted(rows)
+
+
+def test_a_base_model_gets_a_published_rate_and_a_mini_a_larger_one() -> None:
+    for labels in (100, 10_000, 150_000):
+        assert 2e-5 <= settings_for(labels, 768).learning_rate <= 7e-5
+        assert settings_for(labels, 256).learning_rate >= 1e-4
+        assert settings_for(labels, 128).learning_rate == settings_for(labels, 256).learning_rate
+
+
+def test_the_recipe_has_the_settings() -> None:
+    recipe = settings_for(100, 256).recipe(64)
+    assert (recipe.learning_rate, recipe.max_length, recipe.optimizer) == (3e-4, 64, "adamw")
+    assert recipe.rate(1.0) == 0.0
