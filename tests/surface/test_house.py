@@ -18,7 +18,8 @@ from munmaek import systems
 
 ROOT = Path(__file__).parents[2]
 PACKAGE = ROOT / "src" / "munmaek"
-PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+CONFIGURATION = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
+PROJECT = CONFIGURATION["project"]
 SOURCES = sorted(PACKAGE.rglob("*.py"))
 EVERYTHING = [path for room in ("src", "tests", "benchmarks") for path in sorted((ROOT / room).rglob("*.py"))]
 SHAPELESS = {"utils", "util", "helpers", "helper", "common", "base", "manager", "managers", "misc"}
@@ -145,6 +146,8 @@ def imports(path: Path) -> set[str]:
             found |= {alias.name.split(".")[0] for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and node.level == 0:
             found.add((node.module or "").split(".")[0])
+        elif isinstance(node, ast.Call) and "import_module" in ast.dump(node.func):
+            found |= {str(word.value).split(".")[0] for word in node.args if isinstance(word, ast.Constant)}
     return found - set(sys.stdlib_module_names) - {"munmaek", "__future__"}
 
 
@@ -155,8 +158,15 @@ def test_what_is_imported_is_declared_and_what_is_declared_is_imported() -> None
     used = set[str]().union(*(imports(path) for path in SOURCES))
     assert used - core - optional == set(), "imported, not declared"
     assert core - used == set(), "declared, not imported"
-    # torch imports the tensorboard package for us
-    assert optional - used - {"tensorboard"} == set(), "an extra that nothing imports"
+    # torch imports tensorboard for us, and of koreanize-matplotlib only the font is taken
+    assert optional - used == {"tensorboard", "koreanize_matplotlib"}, "an extra that nothing imports"
+
+
+def test_every_file_that_is_not_code_is_packaged() -> None:
+    patterns = CONFIGURATION["tool"]["setuptools"]["package-data"]["munmaek"]
+    packaged = {path for pattern in patterns for path in PACKAGE.glob(pattern)}
+    others = {path for path in PACKAGE.rglob("*") if path.is_file() and path.suffix not in (".py", ".pyc")}
+    assert {relative(path) for path in others - packaged} == set()
 
 
 def test_every_declared_package_is_pinned_at_the_version_tested() -> None:

@@ -26,7 +26,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except MunmaekError as error:
         return _report(error, debug)
     except BrokenPipeError:  # the reader of our output has left: `munmaek embed ... | head`
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         return DONE
     except Exception as error:
         if debug:
@@ -55,6 +55,10 @@ def _run(arguments: list[str], debug: bool) -> int:
         verb = next((word for word in arguments if not word.startswith("-")), "")
         print(f"See: munmaek {verb} --help".replace("  ", " "), file=sys.stderr)
         return REQUEST_WRONG
+    except SystemExit as error:  # how typer ends where the reader of our output has left
+        if isinstance(error.__context__, BrokenPipeError):
+            raise error.__context__ from None
+        raise
     if code == INTERRUPTED:
         _complain("stopped by Ctrl-C")
     sys.stdout.flush()

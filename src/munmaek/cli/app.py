@@ -24,6 +24,8 @@ VERBS = (
      "라벨이 있는 글, 글 쌍, 점수로 미세 조정합니다."),
     ("evaluate", training.evaluate, "Score a fine-tuned model on labelled data.",
      "미세 조정한 모델을 라벨 데이터로 평가합니다."),
+    ("table", training.table, "What pre-training is worth, by the number of labels.",
+     "라벨 수에 따라 사전 학습이 얼마나 도움이 되는지 표로 봅니다."),
     ("predict", models.predict, "Predict labels or scores, with probabilities.",
      "라벨이나 점수를 확률과 함께 예측합니다."),
     ("fill", models.fill, "Fill in the blank.", "빈칸을 채웁니다."),

@@ -9,7 +9,7 @@ from typing import Any
 
 from munmaek.cli import options
 from munmaek.cli.language import chosen, say
-from munmaek.cli.output import note, number, show_json, show_lines, table
+from munmaek.cli.output import note, number, show_json, show_lines, aligned
 from munmaek.cli.progress import StageProgress
 
 BUILT_IN = "built-in"
@@ -61,7 +61,7 @@ def prepare(
         (say("tokenizer", "토크나이저"), f"{result.tokenizer.kind}, {result.tokenizer.vocab_size:,}"),
         (say("folder", "폴더"), result.folder),
     ]
-    show_lines(table((say("what", "항목"), say("value", "값")), [(name, number(value)) for name, value in rows]))
+    show_lines(aligned((say("what", "항목"), say("value", "값")), [(name, number(value)) for name, value in rows]))
     if result.reused:
         note(say("prepared before; nothing had to be done", "전에 준비한 것을 그대로 썼습니다"))
 
@@ -77,7 +77,7 @@ def fetch(
 
     if not names:
         columns = (say("name", "이름"), say("what", "내용"), say("licence", "사용 허락"))
-        show_lines(table(columns, [(entry.name, entry.title, entry.licence) for entry in DATASETS.values()]))
+        show_lines(aligned(columns, [(entry.name, entry.title, entry.licence) for entry in DATASETS.values()]))
         return
     from munmaek.run.fetch import fetch as run
 

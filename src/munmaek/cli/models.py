@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from munmaek.cli import options
 from munmaek.cli.language import say
-from munmaek.cli.output import note, show_json, show_lines, table
+from munmaek.cli.output import note, show_json, show_lines, aligned
 from munmaek.cli.progress import CountProgress
 from munmaek.cli.texts import stream, two_a_line
 from munmaek.core.errors import RequestError
@@ -82,7 +82,7 @@ def similar(
         rows: list[tuple[str, float]] = [(say("the two texts", "두 글"), result.cosine)]
         if result.word:
             rows += [(f"{word}, {_layer(place)}", value) for place, value in enumerate(result.word.layers)]
-        show_lines([f"{first} / {second}", *table(("", say("cosine", "코사인")), rows)])
+        show_lines([f"{first} / {second}", *aligned(("", say("cosine", "코사인")), rows)])
 
 
 def _layer(place: int) -> str:
@@ -117,7 +117,7 @@ def fill(
             continue
         for answers in blanks:
             rows = [(answer.token, f"{answer.probability:.1%}", answer.text) for answer in answers]
-            show_lines(table((say("word", "낱말"), say("share", "확률"), say("text", "글")), rows))
+            show_lines(aligned((say("word", "낱말"), say("share", "확률"), say("text", "글")), rows))
 
 
 def predict(
@@ -159,10 +159,10 @@ def predict(
 def _show_predictions(predictions: list[Prediction]) -> None:
     if any(prediction.label is None for prediction in predictions):
         columns = (say("text", "글"), say("value", "값"))
-        show_lines(table(columns, [(_both(answer), answer.value) for answer in predictions]))
+        show_lines(aligned(columns, [(_both(answer), answer.value) for answer in predictions]))
         return
     columns = (say("text", "글"), say("label", "라벨"), say("probability", "확률"))
-    show_lines(table(columns, [(_both(answer), answer.label, f"{answer.probability:.1%}") for answer in predictions]))
+    show_lines(aligned(columns, [(_both(answer), answer.label, f"{answer.probability:.1%}") for answer in predictions]))
 
 
 def _both(prediction: Prediction) -> str:

@@ -33,7 +33,7 @@ DataSets = Annotated[
 DataFolder = Annotated[
     Path | None,
     _option(
-        "--out -o",
+        "--into --out -o",
         "The data folder to fill (--data-dir or MUNMAEK_DATA, else ./data).",
         "채울 데이터 폴더(--data-dir나 MUNMAEK_DATA, 없으면 ./data).",
         metavar="DIR",
@@ -103,6 +103,15 @@ Dev = Annotated[
         metavar="FILE",
     ),
 ]
+Test = Annotated[
+    Path,
+    _option(
+        "--test",
+        "Labelled rows to score on; nothing is chosen by them.",
+        "채점할 자료. 고르는 데는 쓰지 않습니다.",
+        metavar="FILE",
+    ),
+]
 Data = Annotated[Path, _option("--data -d", "Labelled rows to score on.", "채점할, 라벨이 있는 자료.", metavar="FILE")]
 File = Annotated[
     Path | None,
@@ -145,6 +154,15 @@ Run = Annotated[Path, _option("--out -o", "The model folder to write.", "모델�
 OutFile = Annotated[Path | None, _option("--out -o", "Write to this file.", "결과를 쓸 파일.", metavar="FILE")]
 DEMO = Path("demo")
 OutFolder = Annotated[Path, _option("--out -o", "The folder to write.", "결과를 쓸 폴더.", metavar="DIR", shown=True)]
+Book = Annotated[
+    Path,
+    _option(
+        "--out -o",
+        "A .jsonl file, a line a run; runs that are there already are not done again.",
+        "실행마다 한 줄씩 적는 .jsonl 파일. 이미 있는 실행은 되풀이하지 않습니다.",
+        metavar="FILE",
+    ),
+]
 JsonLines = Annotated[
     bool, _option("--json", "Write JSON lines in place of a table.", "표 대신 JSON을 한 줄에 하나씩 씁니다.")
 ]
@@ -277,6 +295,26 @@ FromScratch = Annotated[
         "The same network without its pre-training, to compare with.",
         "사전 학습 없이 같은 신경망으로. 비교할 때 씁니다.",
     ),
+]
+
+LabelCounts = Annotated[
+    list[str] | None,
+    _option(
+        "--labels", "A number of labels, or all; repeat it.", "라벨 수나 all. 여러 번 쓸 수 있습니다.", metavar="N"
+    ),
+]
+SeedsAll = Annotated[
+    int, _option("--seeds-all", "The same for all labels.", "모든 라벨을 쓸 때의 횟수.", metavar="N", shown=True, min=1)
+]
+TaskName = Annotated[
+    str, _option("--task", "What is learnt.", "무엇을 배울지.", metavar="classify|pair|regress", shown=True)
+]
+Scratch = Annotated[
+    bool, _option("--scratch/--no-scratch", "Also without pre-training.", "사전 학습 없는 열도.", shown=True)
+]
+Floor = Annotated[
+    bool,
+    _option("--floor/--no-floor", "Also TF-IDF with logistic regression.", "TF-IDF + 로지스틱 회귀 열도.", shown=True),
 ]
 
 # ---- how models are asked -------------------------------------------------------------------------------------------

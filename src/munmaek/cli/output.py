@@ -55,7 +55,7 @@ def note(message: str) -> None:
         print(message, file=sys.stderr, flush=True)
 
 
-def table(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> list[str]:
+def aligned(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> list[str]:
     """Aligned lines: numbers to the right, text to the left, Hangul counted two cells wide."""
     from rich.cells import cell_len
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from munmaek.cli import options
 from munmaek.cli.language import chosen
-from munmaek.cli.output import note, show_json, show_lines, table
+from munmaek.cli.output import note, show_json, show_lines, aligned
 from munmaek.cli.progress import TrainingProgress
 from munmaek.core.files import read_json
 
@@ -26,5 +26,5 @@ def tour(
     if as_json:
         show_json(read_json(result.folder / "tour.json"))
         return
-    show_lines(["", *table(report.columns(korean), report.rows(result, korean)), *report.lines(result, korean)])
+    show_lines(["", *aligned(report.columns(korean), report.rows(result, korean)), *report.lines(result, korean)])
     show_lines([str(report.draw(result, korean))])

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from munmaek.cli import options
 from munmaek.cli.corpora import corpus_of
 from munmaek.cli.language import say
-from munmaek.cli.output import duration, note, number, show_json, show_lines, table
+from munmaek.cli.output import duration, note, number, aligned, show_json, show_lines
 from munmaek.cli.progress import CountProgress, TrainingProgress
 from munmaek.core.errors import RequestError
 
@@ -110,7 +110,58 @@ def evaluate(
         note(text)
     rows: list[tuple[str, Any]] = [(say("rows", "줄"), result.num_rows), *result.scores.items()]
     rows += [(f"F1 {name}", value) for name, value in result.class_f1.items()]
-    show_lines(table((say("metric", "지표"), say("value", "값")), [(name, number(value)) for name, value in rows]))
+    show_lines(aligned((say("metric", "지표"), say("value", "값")), [(name, number(value)) for name, value in rows]))
+
+
+def table(
+    model: options.ModelFolder,
+    train: options.Train,
+    test: options.Test,
+    out: options.Book,
+    task: options.TaskName = "classify",
+    labels: options.LabelCounts = None,
+    seeds: options.Seeds = 5,
+    seeds_all: options.SeedsAll = 1,
+    scratch: options.Scratch = True,
+    floor: options.Floor = True,
+    max_length: options.MaxLength = None,
+    settings: options.Settings = None,
+    as_json: options.Json = False,
+) -> None:
+    """Fine-tune at several numbers of labels; run.table does the work."""
+    counts = [_label_count(text) for text in labels or []]
+    from munmaek.run.table import COLUMNS, SIZES, Run
+    from munmaek.run.table import table as run
+
+    def report(done: Run) -> None:
+        size = (
+            say("all labels", "모든 라벨")
+            if done.labels is None
+            else say(f"{done.labels:,} labels", f"라벨 {done.labels:,}개")
+        )
+        scores = ", ".join(f"{name} {value:.4f}" for name, value in done.scores.items())
+        seed, seconds = f"{say('seed', '씨앗')} {done.seed}", duration(done.seconds)
+        note(f"{COLUMNS[done.column]}, {size}, {seed}: {scores} ({seconds})")
+
+    result = run(
+        model, train=train, test=test, out=out, task=task, labels=counts or SIZES, seeds=seeds, seeds_all=seeds_all,
+        scratch=scratch, floor=floor, max_length=max_length, settings=read_settings(settings or []), report=report,
+    )  # fmt: skip
+    if as_json:
+        show_json(result)
+    else:
+        show_lines([*result.lines(), "", f"{result.metric} (%), {result.num_test:,} {say('test rows', '줄로 채점')}"])
+
+
+def _label_count(text: str) -> int | None:
+    count = text.replace(",", "")
+    if count == "all":
+        return None
+    if not count.isdigit() or not int(count):
+        raise RequestError(
+            "not a number of labels", where=f"--labels {text}", fix="Write a number such as 1000, or all."
+        )
+    return int(count)
 
 
 def read_settings(pairs: list[str]) -> dict[str, Any]:
@@ -138,7 +189,7 @@ def _show_pretrained(result: PretrainResult) -> None:
         *((f"{say('held out', '검증')}: {name.replace('_', ' ')}", number(v)) for name, v in result.validation.items()),
         (say("folder", "폴더"), result.folder),
     ]
-    show_lines(table((say("what", "항목"), say("value", "값")), rows))
+    show_lines(aligned((say("what", "항목"), say("value", "값")), rows))
 
 
 def _show_finetuned(result: FinetuneResult) -> None:
@@ -154,7 +205,7 @@ def _show_finetuned(result: FinetuneResult) -> None:
             (name, result.mean[name], result.interval[name], *(scores[name] for scores in result.scores))
             for name in result.mean
         ]
-        show_lines(table(columns, rows))
+        show_lines(aligned(columns, rows))
     else:
         note(say("without --dev there are no scores", "--dev가 없어 점수는 없습니다"))
     labels = say(f"{result.num_labels:,} labelled rows", f"라벨 {result.num_labels:,}개")

@@ -26,10 +26,10 @@ class MunmaekError(Exception):
 
     def __init__(self, what: str, *, where: str | None = None, fix: str | None = None) -> None:
         self.what, self.where, self.fix = what, where, fix
-        parts = [f"{where}: {what}" if where else what]
+        found = f"{where}: {what}" if where else what
         if fix:
-            parts.append(fix)
-        super().__init__(" ".join(parts))
+            found = f"{found.rstrip('.')}. {fix}"
+        super().__init__(found)
 
 
 class RequestError(MunmaekError, ValueError):

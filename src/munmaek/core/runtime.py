@@ -69,9 +69,9 @@ def tune_process() -> None:
     same tens of megabytes again and again; by default each time costs the page faults of fresh memory, a fifth of a
     step on two cores. Elsewhere than on glibc this does nothing.
 
-    Matrix products: oneDNN compiles one kernel a shape and keeps 1,024; batches of every length need more than that.
+    Matrix products: oneDNN compiles one kernel a shape and keeps 1,024; batches of every length need a few times that.
     """
-    os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "16384")
+    os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "4096")
     trim_threshold, mmap_threshold, top_pad = -1, -3, -2
     try:
         libc = ctypes.CDLL(None)

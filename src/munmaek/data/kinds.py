@@ -26,6 +26,8 @@ SPACE = "▁"
 INSIDE = "##"
 CHUNK = 64  # characters; longer runs without a space are cut, so that one hostile line costs linear time
 BORDER = "\x1f"  # stands between morphemes in the text that a morpheme tokenizer's file is given
+CUTS: dict[str, tuple[str, Any]] = {"morpheme": (BORDER, "removed"), "unigram": ("[", "isolated")}
+"""Where a kind cuts inside words; unigram at brackets, so that no piece of a text can be the string of [MASK]."""
 UNIGRAM_WORDS = 100_000
 _JAMO = [chr(c) for c in (*range(0x1100, 0x1113), *range(0x1161, 0x1176), *range(0x11A8, 0x11C3))]
 _COMPATIBILITY = [chr(c) for c in range(0x3131, 0x3164)]
@@ -58,8 +60,8 @@ def pre_tokenizer(kind: str) -> pre_tokenizers.PreTokenizer:
         return pre_tokenizers.Sequence([pre_tokenizers.BertPreTokenizer(), chunks])
     marks = pre_tokenizers.Metaspace(replacement=SPACE, prepend_scheme="always", split=False)
     parts: list[Any] = [pre_tokenizers.WhitespaceSplit(), marks, chunks]
-    if kind == "morpheme":
-        parts.insert(2, pre_tokenizers.Split(BORDER, "removed"))
+    if kind in CUTS:
+        parts.insert(2, pre_tokenizers.Split(*CUTS[kind]))
     return pre_tokenizers.Sequence(parts)
 
 
@@ -91,10 +93,11 @@ def cut_words(counts: Words, kind: str) -> Counter[str]:
     """Counted eojeols as the counted pieces that the kind's pre-tokenizer makes of them."""
     cutter = pre_tokenizer(kind)
     simple = kind in ("wordpiece", "word")
+    mark = CUTS.get(kind, (BORDER, ""))[0]
     pieces: dict[str, int] = {}
     known = pieces.get
     for word, count in counts.items():
-        if len(word) < CHUNK and BORDER not in word:
+        if len(word) < CHUNK and mark not in word:
             if not simple:
                 pieces[SPACE + word] = known(SPACE + word, 0) + count
                 continue
@@ -139,7 +142,7 @@ def train_wordpiece(training: Training) -> Tokenizer:
     weights = np.repeat(np.fromiter(training.words.values(), np.int64, len(words)), lengths)
     found = np.bincount(symbols, weights, len(forms))
     counts = dict(zip(forms.tolist(), found.astype(np.int64).tolist(), strict=True))
-    alphabet = _forms(counts, training.min_count)
+    alphabet = _forms(counts, training.min_count, training.size - len(SPECIALS))
     numbers = {form: number for number, form in enumerate(alphabet)}
     table = np.asarray([numbers.get(form, -1) for form in forms.tolist()], dtype=np.int32)
     strings = [INSIDE * (form & 1) + chr(form >> 1) for form in alphabet]
@@ -148,16 +151,20 @@ def train_wordpiece(training: Training) -> Tokenizer:
     return Tokenizer(models.WordPiece(vocab=vocabulary, unk_token="[UNK]", max_input_chars_per_word=CHUNK))
 
 
-def _forms(counts: Mapping[int, int], least: int) -> list[int]:
-    """Character forms (code * 2 + inside) worth a token: by their own count, or by both for a syllable of Hangul."""
+def _forms(counts: Mapping[int, int], least: int, room: int) -> list[int]:
+    """Character forms (code * 2 + inside) that get a token, the most frequent first, at most `room`.
+
+    Every form of a character that occurs `least` times; then, up to a sixteenth of the room, the forms in which the
+    frequent syllables of Hangul happen not to occur, since other texts will have them.
+    """
     totals: Counter[int] = Counter()
     for form, count in counts.items():
         totals[form >> 1] += count
-    chosen = {form for form, count in counts.items() if count >= least}
-    for code, count in totals.items():
-        if count >= least and (is_syllable(chr(code)) or not {code * 2, code * 2 + 1} & chosen):
-            chosen |= {code * 2, code * 2 + 1}
-    return sorted(chosen, key=lambda form: (-counts.get(form, 0), form))
+    seen = [form for form in counts if totals[form >> 1] >= least]
+    unseen = [form ^ 1 for form in seen if form ^ 1 not in counts and is_syllable(chr(form >> 1))]
+    seen.sort(key=lambda form: (-counts[form], form))
+    unseen.sort(key=lambda form: (-totals[form >> 1], form))
+    return [*seen, *unseen[: room // 16]][:room]
 
 
 def _learn(
@@ -177,11 +184,10 @@ def train_bpe(training: Training, kind: str = "bpe") -> Tokenizer:
 
     For "jamo" the characters are conjoining jamo, all 67 of them known, so every syllable can be spelt.
     """
-    words = sorted(training.words)
-    alphabet = [SPACE, *_alphabet(training)]
-    if kind == "jamo":
-        alphabet += [*_JAMO, *_COMPATIBILITY, *_ASCII]
-    alphabet = list(dict.fromkeys(alphabet))
+    words = list(training.words)
+    always = [SPACE, *(_JAMO if kind == "jamo" else ())]
+    room = max(len(always), training.size - len(SPECIALS))
+    alphabet = list(dict.fromkeys([*always, *_alphabet(training)]))[:room]
     codes, lengths = _codes(words)
     forms, symbols = np.unique(codes, return_inverse=True)
     numbers = {character: number for number, character in enumerate(alphabet)}

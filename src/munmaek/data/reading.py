@@ -105,9 +105,43 @@ def _decompressed(path: Path, raw: BinaryIO) -> BinaryIO:
     if suffix == ".xz":
         return cast(BinaryIO, lzma.LZMAFile(raw))
     if suffix == ".zst":
-        reader = zstandard.ZstdDecompressor().stream_reader(raw, read_across_frames=True)
-        return cast(BinaryIO, reader)
+        return cast(BinaryIO, _Frames(raw))
     return raw
+
+
+class _Frames(io.RawIOBase):
+    """Zstandard frames one after another, with an EOFError where the last one is not whole.
+
+    Fed a kibibyte at a time: that holds at most 256 blocks of 128 KiB, whatever a hostile file claims.
+    """
+
+    def __init__(self, source: BinaryIO) -> None:
+        super().__init__()
+        self._source = source
+        self._frame = zstandard.ZstdDecompressor().decompressobj()
+        self._waiting = bytearray()
+        self._fresh = True
+
+    def readable(self) -> bool:
+        return True
+
+    def read(self, size: int = -1, /) -> bytes:
+        while (size < 0 or len(self._waiting) < size) and (data := self._source.read(1024)):
+            self._feed(data)
+        if not self._fresh and len(self._waiting) < max(1, size):
+            raise EOFError("the last frame is not whole")
+        size = len(self._waiting) if size < 0 else size
+        data = bytes(self._waiting[:size])
+        del self._waiting[:size]
+        return data
+
+    def _feed(self, data: bytes) -> None:
+        while data:
+            self._waiting += self._frame.decompress(data)
+            self._fresh = self._frame.eof
+            data = self._frame.unused_data if self._fresh else b""
+            if self._fresh:
+                self._frame = zstandard.ZstdDecompressor().decompressobj()
 
 
 class _Checked(io.RawIOBase):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Callable, Iterable, Sequence
 from functools import cached_property
 from itertools import chain
@@ -128,9 +129,8 @@ class TextTokenizer:
         try:
             found = self._literal.encode_batch_fast(texts, add_special_tokens=False)
         except (TypeError, UnicodeEncodeError):  # a lone surrogate somewhere
-            found = self._literal.encode_batch_fast(
-                [without_surrogates(text) for text in texts], add_special_tokens=False
-            )
+            mended = [without_surrogates(text) for text in texts]
+            found = self._literal.encode_batch_fast(mended, add_special_tokens=False)
         return [encoding.ids for encoding in found]
 
     @cached_property
@@ -204,7 +204,8 @@ class TextTokenizer:
                 maps.append(list(zip(starts, ends, strict=True)))
         if self.kind != "morpheme":
             return prepared, maps
-        bordered = _bordered(prepared)
+        whole = re.compile("|".join(f"{kinds.BORDER}?".join(map(re.escape, t)) for t in self.special_tokens.values()))
+        bordered = [whole.sub(lambda m: m[0].replace(kinds.BORDER, ""), text) for text in _bordered(prepared)]
         return bordered, [_through_borders(b, m) for b, m in zip(bordered, maps, strict=True)]
 
 

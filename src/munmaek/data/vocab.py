@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 
 from munmaek.core.contracts import Corpus
 
@@ -20,6 +20,12 @@ class WordCounts(Counter[str]):
 
     pruned: int = 0
     least: int = 1
+
+    def add_words(self, words: Iterable[str], limit: int = WORDS_LIMIT) -> None:
+        """Count some more words; where there are more than `limit` different ones, the rarest go."""
+        self.update(words)
+        if len(self) > limit:
+            self.prune(limit // 2)
 
     def prune(self, limit: int) -> None:
         """Drop the rarest words until at most `limit` are left."""
@@ -41,11 +47,9 @@ def count_words(corpus: Corpus | Iterable[list[str]], limit: int = WORDS_LIMIT) 
         for sentence in document:
             batch.extend(sentence.split())
         if len(batch) > 100_000:
-            counts.update(batch)
+            counts.add_words(batch, limit)
             batch.clear()
-            if len(counts) > limit:
-                counts.prune(limit // 2)
-    counts.update(batch)
+    counts.add_words(batch, limit)
     return counts
 
 
@@ -56,10 +60,3 @@ def count_characters(words: Iterable[tuple[str, int]]) -> Counter[str]:
         for character in word:
             characters[character] += count
     return characters
-
-
-def repeat(words: Iterable[tuple[str, int]], most: int) -> Iterator[str]:
-    """Counted words as a stream of strings, each as often as it occurs but at most `most` times."""
-    for word, count in words:
-        for _ in range(min(count, most)):
-            yield word

@@ -32,13 +32,15 @@ class _LinearCrossEntropy(torch.autograd.Function):
         total = torch.zeros((), dtype=torch.float32, device=hidden.device)
         bias_grad = torch.zeros_like(bias, dtype=torch.float32)
         for start in range(0, len(targets), CHUNK):
-            part, wanted = logits[start : start + CHUNK], targets[start : start + CHUNK, None]
+            wanted = targets[start : start + CHUNK, None]
+            part = logits[start : start + len(wanted)]
             probabilities = torch.softmax(part, 1, dtype=torch.float32)
             right = probabilities.gather(1, wanted)
             total -= right.clamp_min(TINY).log().sum()
             probabilities.scatter_(1, wanted, right - 1)
             bias_grad += probabilities.sum(0)
             part.copy_(probabilities)
+        logits[len(targets) :] = 0
         ctx.save_for_backward(logits @ matrix, logits.t() @ rows, bias_grad)
         ctx.dtypes = hidden.dtype, weight.dtype, bias.dtype
         return total
@@ -55,7 +57,8 @@ def linear_cross_entropy(
     """Summed cross entropy, nats, of `hidden @ weight.T + bias` against `targets`; and, without gradients, the hits.
 
     Args:
-        hidden: (rows, dim). weight: (vocab, dim). bias: (vocab,). targets: (rows,) int64.
+        hidden: (rows, dim). weight: (vocab, dim). bias: (vocab,). targets: (rows,) int64; rows of `hidden` past the
+            targets' are padding and give no loss.
     Returns:
         the scalar sum, and a scalar count of rows whose target has the largest logit (None where gradients are on).
     """
@@ -70,7 +73,8 @@ def linear_cross_entropy(
         matrix = weight.to(dtype)
         for start in range(0, len(targets), CHUNK):
             wanted = targets[start : start + CHUNK]
-            logits = nn.functional.linear(hidden[start : start + CHUNK].to(dtype), matrix, bias.to(dtype)).float()
+            rows = hidden[start : start + len(wanted)].to(dtype)
+            logits = nn.functional.linear(rows, matrix, bias.to(dtype)).float()
             total += nn.functional.cross_entropy(logits, wanted, reduction="sum")
             hits += (logits.argmax(1) == wanted).sum()
         return total, hits

@@ -36,22 +36,27 @@ class LayerNorm(nn.LayerNorm):
 
 
 class _KeepSome(torch.autograd.Function):
-    """Dropout from 16-bit draws: four to a 64-bit random word, a tenth of the cost of one Bernoulli draw each."""
+    """Dropout from 16-bit draws, four to a 64-bit random word, a tenth of the cost of one Bernoulli draw each.
+
+    The kept places are ones in the type of the values: boolean tensors are slow on a CPU.
+    """
 
     @staticmethod
     def forward(ctx: Any, values: Tensor, rate: float) -> Tensor:
         num = values.numel()
         words = torch.empty((num + 3) // 4, dtype=torch.int64).random_(-(2**63), None)
         level = round(rate * _LEVELS)
-        keep = (words.view(torch.int16)[:num] >= level - _LEVELS // 2).view(values.shape)
-        ctx.save_for_backward(keep)
+        kept = torch.empty(num, dtype=values.dtype)
+        torch.ge(words.view(torch.int16)[:num], level - _LEVELS // 2, out=kept)
+        kept = kept.view(values.shape)
+        ctx.save_for_backward(kept)
         ctx.scale = _LEVELS / (_LEVELS - level)
-        return torch.where(keep, values, 0).mul_(ctx.scale)
+        return (values * kept).mul_(ctx.scale)
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> Any:
-        (keep,) = ctx.saved_tensors
-        return torch.where(keep, grads[0], 0).mul_(ctx.scale), None
+        (kept,) = ctx.saved_tensors
+        return (grads[0] * kept).mul_(ctx.scale), None
 
 
 def dropout(values: Tensor, rate: float) -> Tensor:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import os
 import shutil
@@ -143,7 +144,8 @@ def _place(target: Path, fill: Callable[[Path], object]) -> None:
     except OSError as error:
         raise no_room(target, error) from error
     finally:
-        temporary.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            temporary.unlink(missing_ok=True)
 
 
 def _download(entry: Dataset, remote: RemoteFile, temporary: Path) -> None:

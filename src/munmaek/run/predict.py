@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import json
 import os
@@ -153,7 +154,8 @@ def write(predictions: Iterable[Prediction], fine: Tuned, out: str | Path | None
     except OSError as error:
         raise no_room(path, error) from error
     finally:
-        temporary.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            temporary.unlink(missing_ok=True)
     return count
 
 

@@ -10,7 +10,9 @@ from typing import Any
 
 from munmaek.core.errors import MunmaekError
 from munmaek.core.files import atomic_folder, read_json, sweep, write_json
-from munmaek.data.corpus import MemoryCorpus, TextCorpus
+from munmaek.data.corpus import Layout, MemoryCorpus, TextCorpus
+from munmaek.data.korean import split_sentences as split_text
+from munmaek.data.reading import suffix_of
 from munmaek.data.shards import VERSION, Shards, build_shards, shards_key
 from munmaek.data.tokenizers import KINDS, TextTokenizer, load_tokenizer, train_tokenizer
 
@@ -51,7 +53,7 @@ def prepare(
     vocab_size: int = 16_000,
     text_column: str | None = None,
     split_sentences: bool = False,
-    documents: str = "auto",
+    documents: Layout = "auto",
     progress: Progress | None = None,
 ) -> Prepared:
     """Read a corpus, train a tokenizer on it (or take a ready one), and write its shards; a second call costs nothing.
@@ -66,7 +68,7 @@ def prepare(
     Raises:
         RequestError, DataError: a corpus or tokenizer that cannot be used. JobError: no room.
     """
-    source = _corpus(corpus, text_column, split_sentences, documents)
+    source = open_corpus(corpus, text_column=text_column, split_sentences=split_sentences, documents=documents)
     root = cache_folder(cache)
     sweep(root / "tokenizers")
     sweep(root / "shards")
@@ -84,21 +86,45 @@ def prepare(
     return Prepared(made, shards, shards.manifest["report"] or {}, folder, reused)
 
 
-def _corpus(
-    corpus: Documents, text_column: str | None, split_sentences: bool, documents: str
-) -> TextCorpus | MemoryCorpus | Any:
-    if isinstance(corpus, str | Path):
-        return TextCorpus(corpus, text_column=text_column, split_sentences=split_sentences, documents=documents)  # type: ignore[arg-type]
-    if hasattr(corpus, "hash") and hasattr(corpus, "report"):
+def open_corpus(
+    corpus: Documents, *, text_column: str | None = None, split_sentences: bool = False, documents: Layout = "auto"
+) -> TextCorpus | MemoryCorpus:
+    """A corpus of paths, or of documents held in memory; see `prepare` for what is understood.
+
+    Raises:
+        RequestError, DataError: a path that is missing or of no known kind, or no text.
+    """
+    if isinstance(corpus, TextCorpus | MemoryCorpus):
         return corpus
-    items = list(corpus)
-    if items and all(isinstance(item, Path) or (isinstance(item, str) and Path(item).exists()) for item in items):
-        return TextCorpus(items, text_column=text_column, split_sentences=split_sentences, documents=documents)  # type: ignore[arg-type]
-    return MemoryCorpus(items)  # type: ignore[arg-type]
+    items: list[Any] = [corpus] if isinstance(corpus, str | Path) else list(corpus)
+    if isinstance(corpus, str | Path) or (items and all(map(_is_path, items))):
+        return TextCorpus(items, text_column=text_column, split_sentences=split_sentences, documents=documents)
+    if split_sentences:
+        items = [_split(item) for item in items]
+    return MemoryCorpus(items)
+
+
+def _split(document: Sequence[str] | str) -> list[str]:
+    texts = [document] if isinstance(document, str) else document
+    return [sentence for text in texts for sentence in split_text(text)]
+
+
+def _is_path(item: Any) -> bool:
+    """Whether an item of a list is a path: a Path, or a short string that ends like a corpus file or exists."""
+    if isinstance(item, Path):
+        return True
+    if not isinstance(item, str) or len(item) > 1024 or not item.isprintable():
+        return False
+    return (suffix_of(Path(item)) is not None and " " not in item) or Path(item).exists()
 
 
 def _tokenizer(
-    source: Any, corpus_hash: str, root: Path, tokenizer: str | Path, vocab_size: int, tell: Progress
+    source: TextCorpus | MemoryCorpus,
+    corpus_hash: str,
+    root: Path,
+    tokenizer: str | Path,
+    vocab_size: int,
+    tell: Progress,
 ) -> TextTokenizer:
     if str(tokenizer) not in KINDS:
         return load_tokenizer(tokenizer)

@@ -104,11 +104,12 @@ def read(model: str | Path | Model, device: str = "auto") -> Tuned:
     network = TaskModel(
         loaded.encoder, make_head(loaded.dim, answers.num_outputs, dropout=dropout), pooling
     )  # fmt: skip
-    _fill(network, loaded.folder / HEAD)
+    fill(network, loaded.folder / HEAD)
     return Tuned(loaded, task, answers, network.to(loaded.device).eval(), max_length)
 
 
-def _fill(network: TaskModel, path: Path) -> None:
+def fill(network: TaskModel, path: Path) -> None:
+    """Put a head's weights from a file into a network; CheckpointError where they are missing or wrong."""
     try:
         if path.stat().st_size > HEAD_LIMIT:
             raise CheckpointError("a head of over 1 GiB is not one of ours", where=str(path))

@@ -371,11 +371,13 @@ def measure(
 ) -> dict[str, float]:
     """Mean loss (nats a target) and accuracy of each part over one epoch of `data`, no gradients.
 
+    Where the objective changes with progress (a mask rate), it is measured as it is at the end of training.
+
     Returns {"loss": sum of the weighted means, "<part>_loss": ..., "<part>_accuracy": ...}.
     """
     device = next(model.parameters()).device
     num = objective.epoch_batches(data, seed=seed, epoch=0, batch_tokens=batch_tokens)
-    batches = objective.batches(data, seed=seed, position=0, batch_tokens=batch_tokens)
+    batches = objective.batches(data, seed=seed, batch_tokens=batch_tokens, progress=lambda k: 1.0)
     sums, counts, correct = dict[str, float](), dict[str, int](), dict[str, float]()
     weights: dict[str, float] = {}
     model.eval()

@@ -93,7 +93,9 @@ def test_pre_training_goes_on_from_it(imported) -> None:
     shards = build_shards(corpus, tokenizer, imported.folder.parent / "shards", corpus_hash="minilm")
     objective = card.objective(model.config, tokenizer, 32, {})
     batch = next(objective.batches(shards, seed=0, batch_tokens=256))
-    parts = objective.loss(model.train(), {n: torch.from_numpy(np.ascontiguousarray(a)) for n, a in batch.arrays.items()})
+    parts = objective.loss(
+        model.train(), {n: torch.from_numpy(np.ascontiguousarray(a)) for n, a in batch.arrays.items()}
+    )
     assert set(parts.sums) == {"mlm", "nsp"}
     parts.total().backward()
     assert all(p.grad is not None for p in model.parameters())

@@ -22,7 +22,7 @@ def test_the_register_is_whole() -> None:
 
 
 def test_an_unknown_name_lists_those_there_are() -> None:
-    with pytest.raises(RequestError, match="no data set 'imdb'.*nsmc, kobest"):
+    with pytest.raises(RequestError, match=r"no data set 'imdb'.*nsmc, kobest"):
         dataset("imdb")
 
 

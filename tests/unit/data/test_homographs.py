@@ -19,8 +19,29 @@ from munmaek.data.korean import decompose
 COUNT = 20000
 AFTER_CONSONANT = {"은": "는", "이": "가", "을": "를", "과": "와", "으로": "로", "이랑": "랑", "이나": "나"}
 AFTER_VOWEL = {vowel: consonant for consonant, vowel in AFTER_CONSONANT.items()}
-PARTICLES = "은 는 이 가 을 를 과 와 의 도 에 로 으로 에서 만 에게 까지 부터 보다 처럼 이나 나 마다 라서 이라서 께서 에는".split()
-ADVERBS = {"새로"}
+PARTICLES = (
+    "은",
+    "는",
+    "이",
+    "가",
+    "을",
+    "를",
+    "과",
+    "와",
+    "의",
+    "도",
+    "에",
+    "로",
+    "으로",
+    "에서",
+    "만",
+    "에게",
+    "까지",
+)
+PARTICLES += ("부터", "보다", "처럼", "이나", "나", "마다", "라서", "이라서", "께서", "에는", "까지")
+NOT_NOUNS = {"새로"}
+ASKED_FOR = """눈 배 말 밤 다리 차 사과 감 벌 비 풀 김 절 상 병 은행 의사 수도 장 시 연기 전기 기사 부자 이
+새 해 초 팔 파 등 거리 가지 굴 종 바람 머리 공 발"""
 
 
 @pytest.fixture(scope="module")
@@ -37,8 +58,9 @@ def sentences(documents: list[homographs.Document]) -> list[homographs.Sentence]
     return [sentence for document in documents for sentence in document.sentences]
 
 
-def test_twenty_thousand_documents_are_distinct_and_of_three_to_eight_sentences(documents):
+def test_twenty_thousand_documents_are_distinct_and_of_three_to_eight_sentences(documents, held):
     assert len({document.text for document in documents}) == COUNT
+    assert {len(document.sentences) for document in held} <= set(range(3, 9))
     lengths = Counter(len(document.sentences) for document in documents)
     assert set(lengths) == set(range(3, 9))
 
@@ -61,6 +83,7 @@ def test_every_occurrence_is_where_it_says_and_of_a_known_sense(documents, held)
     for sentence in sentences(documents) + sentences(held):
         for spot in sentence.homographs:
             assert sentence.text[spot.start : spot.end] == spot.word
+            assert spot.start == 0 or sentence.text[spot.start - 1] == " "
             assert spot.sense in inventory[spot.word]
 
 
@@ -70,7 +93,8 @@ def test_every_homograph_with_a_particle_is_marked(documents, held):
     for sentence in sentences(documents) + sentences(held):
         starts = {spot.start for spot in sentence.homographs}
         for match in looks_like.finditer(sentence.text):
-            assert match.start() in starts or match[0] in ADVERBS, (match[0], sentence.text)
+            verb = match[0].rstrip(".") == "해" and match.end() == len(sentence.text)
+            assert match.start() in starts or verb or match[0] in NOT_NOUNS, (match[0], sentence.text)
 
 
 def test_every_sense_occurs_and_at_least_forty_five_words_have_two(documents):
@@ -81,8 +105,7 @@ def test_every_sense_occurs_and_at_least_forty_five_words_have_two(documents):
             assert seen[word, sense] >= 10, (word, sense)
     frequent = Counter(word for (word, _), number in seen.items() if number >= 100)
     assert sum(number >= 2 for number in frequent.values()) >= 45
-    for word in "눈 배 말 밤 다리 차 사과 감 벌 비 풀 김 절 상 병 은행 의사 수도 장 시 연기 전기 기사 부자 이 새 해".split():
-        assert frequent[word] >= 2
+    assert [word for word in ASKED_FOR.split() if frequent[word] < 2] == []
 
 
 def test_context_decides_because_senses_share_what_follows_the_word(documents):
@@ -154,6 +177,13 @@ def test_no_single_word_gives_a_sentiment_away(documents):
         assert max(pure) < 0.1 * total
 
 
+def guess(text: str, counts: dict[str, Counter[str]], totals: dict[str, int]) -> str:
+    """The label of a naive Bayes classifier over eojeols."""
+    words = set(text.replace(".", "").split())
+    scores = {name: sum(log((bag[word] + 1) / totals[name]) for word in words) for name, bag in counts.items()}
+    return max(scores, key=scores.__getitem__)
+
+
 def test_sentiment_and_topic_can_be_learned_from_the_text(documents, held):
     for label, floor in (("sentiment", 0.8), ("topic", 0.9)):
         counts: dict[str, Counter[str]] = defaultdict(Counter)
@@ -162,11 +192,7 @@ def test_sentiment_and_topic_can_be_learned_from_the_text(documents, held):
         size = len({word for bag in counts.values() for word in bag})
         totals = {name: bag.total() + size for name, bag in counts.items()}
 
-        def guess(text: str, counts=counts, totals=totals) -> str:
-            words = set(text.replace(".", "").split())
-            return max(counts, key=lambda name: sum(log((counts[name][w] + 1) / totals[name]) for w in words))
-
-        right = sum(guess(document.text) == getattr(document, label) for document in held)
+        right = sum(guess(document.text, counts, totals) == getattr(document, label) for document in held)
         assert right > floor * len(held)
 
 

@@ -13,7 +13,7 @@ import zstandard
 from munmaek.core.errors import DataError, RequestError
 from munmaek.data.tables import read_chunks, read_table
 
-NSMC = "id\tdocument\tlabel\n1\t\"좋다\t1\n2\t\t0\n3\t나쁘다 \"ㅋㅋ\"\t0\n"
+NSMC = 'id\tdocument\tlabel\n1\t"좋다\t1\n2\t\t0\n3\t나쁘다 "ㅋㅋ"\t0\n'
 ROWS = ['"좋다', "", '나쁘다 "ㅋㅋ"']
 LABELS = ["1", "0", "0"]
 
@@ -35,7 +35,10 @@ def test_nsmc_is_tabs_without_quoting_and_keeps_empty_documents(tmp_path: Path) 
 @pytest.mark.parametrize("suffix", [".tsv", ".tsv.gz", ".tsv.xz", ".tsv.zst", ".csv", ".jsonl", ".json", ".parquet"])
 def test_every_format_gives_the_same_rows(tmp_path: Path, suffix: str) -> None:
     path = tmp_path / f"rows{suffix}"
-    records = [{"id": n, "document": text, "label": int(label)} for n, (text, label) in enumerate(zip(ROWS, LABELS))]
+    records = [
+        {"id": n, "document": text, "label": int(label)}
+        for n, (text, label) in enumerate(zip(ROWS, LABELS, strict=True))
+    ]
     contents = {
         ".tsv": NSMC.encode(),
         ".csv": b'id,document,label\r\n1,"""\xec\xa2\x8b\xeb\x8b\xa4",1\r\n2,,0\r\n3,"%s",0\r\n'
@@ -182,7 +185,7 @@ def test_bad_files_are_one_clear_error(tmp_path: Path, name: str, content: bytes
 def test_paths_that_are_no_table(tmp_path: Path) -> None:
     with pytest.raises(RequestError, match="no such file"):
         read_table(tmp_path / "absent.tsv")
-    with pytest.raises(RequestError, match="files of the kind '.docx' are not read"):
+    with pytest.raises(RequestError, match=r"files of the kind '.docx' are not read"):
         read_table(write(tmp_path / "a.docx", "x"))
     with pytest.raises(RequestError, match=r"a folder, not a table.*a\.docx"):
         read_table(tmp_path)

@@ -25,7 +25,7 @@ def test_the_original_bert_config_has_no_type(tmp_path) -> None:
 
 def test_another_type_is_named(tmp_path) -> None:
     write(tmp_path, {"model_type": "t5"})
-    with pytest.raises(huggingface.OtherTypeError, match="'t5'.*'bert'") as caught:
+    with pytest.raises(huggingface.OtherTypeError, match=r"'t5'.*'bert'") as caught:
         huggingface.read_config(tmp_path, "bert")
     assert caught.value.found == "t5"
 

@@ -12,7 +12,7 @@ from munmaek.formats import safetensors
 
 TENSORS = {
     "a": np.arange(6, dtype=np.float32).reshape(2, 3), "b.c": np.array(7, dtype=np.int64),
-    "한글": np.array([[True], [False]]), "none": np.zeros((0, 4), dtype=np.float64), "half": np.array([1.5], np.float16),
+    "한글": np.array([[True], [False]]), "none": np.zeros((0, 4), np.float64), "half": np.array([1.5], np.float16),
 }  # fmt: skip
 
 

@@ -26,6 +26,21 @@ def test_loss_and_gradients_are_those_of_linear_and_cross_entropy(rows: int) -> 
         torch.testing.assert_close(ours, theirs, rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.parametrize("spare", [1, 50])
+def test_padding_rows_give_no_loss_and_no_gradient(spare: int) -> None:
+    hidden, weight, bias, targets = make(CHUNK + 30)
+    wanted = torch.autograd.grad(linear_cross_entropy(hidden, weight, bias, targets)[0], (hidden, weight, bias))
+    padded = torch.cat([hidden, torch.full((spare, hidden.shape[1]), 9.0)])
+    loss, _ = linear_cross_entropy(padded, weight, bias, targets)
+    torch.testing.assert_close(loss, linear_cross_entropy(hidden, weight, bias, targets)[0])
+    for ours, theirs in zip(torch.autograd.grad(loss, (hidden, weight, bias)), wanted, strict=True):
+        torch.testing.assert_close(ours, theirs)
+    with torch.no_grad():
+        kept = [float(x) for x in linear_cross_entropy(padded, weight, bias, targets) if x is not None]
+        plain = [float(x) for x in linear_cross_entropy(hidden, weight, bias, targets) if x is not None]
+    assert kept == pytest.approx(plain)
+
+
 def test_without_gradients_it_counts_the_hits() -> None:
     hidden, weight, bias, targets = make(2 * CHUNK + 3)
     logits = F.linear(hidden, weight, bias)

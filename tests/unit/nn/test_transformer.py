@@ -5,7 +5,16 @@ import torch
 from torch import nn
 
 from munmaek.nn.transformer import (
-    Block, Dropout, FeedForward, LayerNorm, PostNorm, PreNorm, SelfAttention, attend, dropout, dropout_set_to,
+    Block,
+    Dropout,
+    FeedForward,
+    LayerNorm,
+    PostNorm,
+    PreNorm,
+    SelfAttention,
+    attend,
+    dropout,
+    dropout_set_to,
     working_type,
 )  # fmt: skip
 

@@ -10,7 +10,10 @@ from munmaek.data.corpus import MemoryCorpus
 from munmaek.data.shards import build_shards
 from munmaek.data.tokenizers import train_tokenizer
 
-WORDS = "눈이 배가 말을 밤에 다리를 사과는 강가에서 천천히 조용히 내렸다 먹었다 달렸다 보았다 걸었다 들었다 좋았다 예쁘다".split()
+WORDS = [
+    "눈이", "배가", "말을", "밤에", "다리를", "사과는", "강가에서", "천천히", "조용히", "내렸다", "먹었다",
+    "달렸다", "보았다", "걸었다", "들었다", "좋았다", "예쁘다",
+]  # fmt: skip
 
 
 def sentence(number: int) -> str:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from munmaek import tasks
@@ -40,6 +40,7 @@ def test_a_table_without_a_usable_row_is_an_error() -> None:
         from_table(table(["a", "b"], [None, None]), training=True)
 
 
+@settings(deadline=None, max_examples=50)
 @given(st.lists(st.integers(0, 5), min_size=1, max_size=80), st.integers(0, 5), st.data())
 def test_subsets_are_nested_and_look_like_the_whole(groups: list[int], seed: int, data: st.DataObject) -> None:
     labels = np.array(groups)

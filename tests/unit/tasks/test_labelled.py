@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from munmaek import tasks
@@ -34,7 +34,7 @@ class Characters(torch.nn.Module):
         self, texts: Sequence[str], pairs: Sequence[str] | None = None, max_length: int | None = None
     ) -> list[Encoding]:
         found: list[Encoding] = []
-        for text, pair in zip(texts, pairs or [""] * len(texts)):
+        for text, pair in zip(texts, pairs or [""] * len(texts), strict=True):
             ids = [ord(c) for c in text + pair][: max_length or self.max_length] or [0]
             types = ([0] * len(text) + [1] * len(pair))[: len(ids)] or [0]
             found.append(Encoding(ids, [], [], [], types))
@@ -73,6 +73,7 @@ def test_rows_come_back_as_they_were_tokenised() -> None:
     assert tokenise(Characters(), ["x" * 9], max_length=5).lengths.tolist() == [5]
 
 
+@settings(deadline=None, max_examples=50)
 @given(st.lists(st.integers(1, 12), min_size=1, max_size=30), st.data())
 def test_taken_rows_are_those_rows(lengths: list[int], data: st.DataObject) -> None:
     whole = dataset(lengths)
@@ -82,6 +83,7 @@ def test_taken_rows_are_those_rows(lengths: list[int], data: st.DataObject) -> N
     assert part.targets.tolist() == whole.targets[rows].tolist()
 
 
+@settings(deadline=None, max_examples=50)
 @given(st.lists(st.integers(1, 12), min_size=1, max_size=80), st.integers(1, 9), st.integers(12, 60), st.integers(0, 3))
 def test_an_epoch_has_every_row_once(lengths: list[int], rows: int, tokens: int, epoch: int) -> None:
     data = dataset(lengths)
@@ -126,6 +128,7 @@ def test_many_rows_are_bucketed_by_length() -> None:
     assert len({len(rows) for rows in plan}) <= 2
 
 
+@settings(deadline=None, max_examples=50)
 @given(st.lists(st.integers(1, 30), min_size=1, max_size=60), st.integers(1, 100))
 def test_inference_batches_hold_every_row_and_fit(lengths: list[int], tokens: int) -> None:
     found = list(by_length(np.array(lengths), tokens))
@@ -142,7 +145,8 @@ def test_the_loss_is_the_tasks_and_halves_add_up() -> None:
     def parts(rows: slice) -> Any:
         return subject.loss(model, {name: torch.from_numpy(array) for name, array in batch.rows(rows).items()})
 
-    whole, first, second = parts(slice(None)), parts(slice(0, 2)), parts(slice(2, 4))
+    with torch.no_grad():
+        whole, first, second = parts(slice(None)), parts(slice(0, 2)), parts(slice(2, 4))
     assert float(whole.sums["label"]) == pytest.approx(float(first.sums["label"] + second.sums["label"]), rel=1e-6)
     assert float(whole.total()) == pytest.approx(float(whole.sums["label"]) / 4)
     assert int(whole.correct["label"]) == int(first.correct["label"] + second.correct["label"])

@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 from sklearn import metrics
@@ -16,15 +16,17 @@ pairs_of_labels = st.lists(st.tuples(labels, labels), min_size=1, max_size=60)
 numbers = st.floats(-100, 100, width=32)
 
 
+@settings(deadline=None, max_examples=50)
 @given(pairs_of_labels)
 def test_class_metrics_agree_with_scikit_learn(rows: list[tuple[int, int]]) -> None:
     predicted, wanted = np.array(rows).T
     assert scores.accuracy(predicted, wanted) == pytest.approx(metrics.accuracy_score(wanted, predicted))
     expected = metrics.f1_score(wanted, predicted, average="macro", zero_division=0)
     assert scores.macro_f1(predicted, wanted) == pytest.approx(expected)
-    assert scores.confusion(predicted, wanted, 4).tolist() == metrics.confusion_matrix(
-        wanted, predicted, labels=range(4)
-    ).tolist()
+    assert (
+        scores.confusion(predicted, wanted, 4).tolist()
+        == metrics.confusion_matrix(wanted, predicted, labels=range(4)).tolist()
+    )
 
 
 def test_unseen_classes_count_as_wrong() -> None:
@@ -34,6 +36,7 @@ def test_unseen_classes_count_as_wrong() -> None:
     assert scores.confusion(predicted, wanted, 2).sum() == 2
 
 
+@settings(deadline=None, max_examples=50)
 @given(st.lists(st.tuples(numbers, numbers), min_size=3, max_size=40))
 def test_correlations_agree_with_scipy(rows: list[tuple[float, float]]) -> None:
     first, second = np.array(rows, dtype=np.float64).T

@@ -11,13 +11,13 @@ from munmaek import tasks
 from munmaek.core.errors import CheckpointError, DataError, RequestError
 from munmaek.tasks.task import Answers
 
-LOGITS = torch.tensor([[2.0, -1.0, 0.5], [0.0, 3.0, 0.0], [1.0, 1.0, 4.0]])
+LOGITS = torch.tensor([[2.0, -1.0, 0.5], [0.0, 3.0, 0.0], [1.0, 0.0, 4.0]])
 
 
 def test_every_name_loads_and_another_does_not() -> None:
     for name in tasks.NAMES:
         assert tasks.load(name).name == name
-    with pytest.raises(RequestError, match="no task 'tag'; |no task 'tag' Tasks: classify, pair, regress"):
+    with pytest.raises(RequestError, match="no task 'tag' Tasks: classify, pair, regress"):
         tasks.load("tag")
 
 
@@ -43,13 +43,13 @@ def test_unseen_labels_are_minus_one() -> None:
 
 def test_labels_that_cannot_be_learnt() -> None:
     classify, regress = tasks.load("classify"), tasks.load("regress")
-    with pytest.raises(DataError, match="f.tsv: every row has the label 'x'"):
+    with pytest.raises(DataError, match=r"f.tsv: every row has the label 'x'"):
         classify.fit(["x"] * 5, "f.tsv")
-    with pytest.raises(RequestError, match="hardly classes.*regress"):
+    with pytest.raises(RequestError, match=r"hardly classes.*regress"):
         classify.fit([str(n / 7) for n in range(100)], "f.tsv")
     with pytest.raises(DataError, match="every row has the number 3"):
         regress.fit(["3", "3.0"], "f.tsv")
-    with pytest.raises(DataError, match="f.tsv: 2 of 3 labels are not numbers, the first is '좋음'"):
+    with pytest.raises(DataError, match=r"f.tsv: 2 of 3 labels are not numbers, the first is '좋음'"):
         regress.fit(["1", "좋음", "nan"], "f.tsv")
 
 

@@ -11,7 +11,7 @@ sentence templates and phrases that the training part never uses, and the two se
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import islice
 
@@ -36,8 +36,8 @@ __all__ = [
     "Document",
     "HomographCorpus",
     "Occurrence",
-    "Sentence",
     "SenseExample",
+    "Sentence",
     "documents",
     "held_out",
     "labelled",
@@ -47,7 +47,7 @@ __all__ = [
 ]
 
 NOTICE = (
-    "The built-in corpus is synthetic: its documents are composed by a grammar written for this project, not collected. "
+    "The built-in corpus is synthetic: a grammar written for this project composes its documents; none was collected. "
     "Figures on it show that everything works, not how good a model is on real text. "
     "(내장 말뭉치는 이 프로젝트가 문법으로 지어낸 글이며, 실제로 모은 글이 아닙니다.)"
 )
@@ -125,9 +125,7 @@ def held_out(seed: int = 0, count: int = 1000) -> Iterator[Document]:
     return islice(_distinct(_held_candidates(load_grammar(), seed)), count)
 
 
-def labelled(
-    label: str = "topic", *, seed: int = 0, count: int = 2000, part: str = "train"
-) -> list[tuple[str, str]]:
+def labelled(label: str = "topic", *, seed: int = 0, count: int = 2000, part: str = "train") -> list[tuple[str, str]]:
     """(text, label) of `count` documents, where `label` is "topic" or "sentiment"."""
     if label not in ("topic", "sentiment"):
         raise RequestError(f"no label {label!r} in the built-in corpus", fix="Ask for topic or sentiment.")
@@ -147,7 +145,7 @@ def topics() -> tuple[str, ...]:
 def sense_examples(per_sense: int = 10, *, seed: int = 0) -> list[SenseExample]:
     """Up to `per_sense` distinct held-out sentences of every sense that has a scene, sense by sense.
 
-    Every sentence comes from a template or a phrase that the training part never uses, and tells the sense by itself.
+    Every sentence comes from a template or a phrase that the training part never uses; nearly all tell the sense alone.
     """
     examples: list[SenseExample] = []
     for number, scene in enumerate(load_grammar().scenes):
@@ -237,8 +235,8 @@ def _compose(rules: Grammar, draws: Draws, *, unseen: bool) -> Document:
     sentiment = SENTIMENTS[draws.below(len(SENTIMENTS))]
     speaker = _speaker(rules, scene, draws)
     sentences = [_said(speaker, draws.pick(scene.opening))]
-    chosen = _some(draws, scene.body, 1 + draws.below(4))
     held_cue = unseen and bool(scene.held_cues) and draws.below(2) == 1
+    chosen = _some(draws, scene.body, 1 + draws.below(3 if unseen and not held_cue else 4))
     if unseen and not held_cue:
         chosen = sorted([*chosen, draws.pick(scene.held)], key=lambda line: line.place)
     sentences += [_said(speaker, line, unseen=line in scene.held) for line in chosen]

@@ -20,7 +20,9 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from importlib.resources import files
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
+
+import numpy as np
 
 from munmaek.core.runtime import draw
 from munmaek.data.homographs.style import STYLES, restyle
@@ -31,6 +33,7 @@ _TOKEN = re.compile(r"\{(?P<slot>[^{}]+)\}|\[(?P<choice>[^\[\]]+)\]|(?P<focus>@)
 _PAIR = re.compile("|".join(map(re.escape, (*PAIRS, "와/과"))))
 _HELD_BODY = 2
 _ROW = 96
+_Option = TypeVar("_Option")
 
 
 class Occurrence(NamedTuple):
@@ -105,26 +108,23 @@ class Draws:
         self.position += 1
         return ((value >> 11) * high) >> 53
 
-    def pick(self, options: Sequence[Any]) -> Any:
+    def pick(self, options: Sequence[_Option]) -> _Option:
         """One of the options."""
         return options[self.below(len(options))]
 
 
 def draws_row(*counters: int, start: int = 0) -> list[int]:
     """The numbers from place `start` on of the row with these counters."""
-    import numpy as np
-
     return [int(value) for value in draw(*counters, np.arange(start, start + _ROW))]
 
 
 def rows(*counters: int, block: int = 256) -> Iterator[Draws]:
     """Rows of the counters (…, 0), (…, 1) and so on, made a block at a time."""
-    import numpy as np
-
     first = 0
     while True:
         indices = np.arange(first, first + block)
-        for index, row in zip(indices.tolist(), draw(*counters, indices[:, None], np.arange(_ROW)).tolist(), strict=True):
+        numbers = draw(*counters, indices[:, None], np.arange(_ROW)).tolist()
+        for index, row in zip(indices.tolist(), numbers, strict=True):
             yield Draws((*counters, index), row)
         first += block
 
@@ -138,7 +138,7 @@ class Speaker:
     draws: Draws
     style: str
     stop: str = "."
-    words: dict[str, str] = field(default_factory=dict)
+    words: dict[str, str] = field(default_factory=dict[str, str])
 
     def say(self, template: Template, cue: Pieces = ()) -> tuple[str, list[Occurrence]]:
         """The sentence's text and its marked homographs."""
@@ -200,7 +200,7 @@ class Grammar:
     verdicts: Mapping[str, tuple[Template, ...]]
     frames: tuple[str, ...]
     word_frames: Mapping[str, tuple[str, ...]]
-    _framed: dict[tuple[str, str, str], Template] = field(default_factory=dict)
+    _framed: dict[tuple[str, str, str], Template] = field(default_factory=dict[tuple[str, str, str], Template])
 
     def frame(self, scene: Scene, source: str) -> Template:
         """A shared frame around the scene's homograph."""
@@ -208,10 +208,6 @@ class Grammar:
         if key not in self._framed:
             self._framed[key] = template(source, scene.word, scene.sense)
         return self._framed[key]
-
-    def frames_of(self, scene: Scene) -> tuple[str, ...]:
-        """The frames that fit the scene's homograph, those of the word itself first."""
-        return self.word_frames.get(scene.word, ()) + self.frames
 
 
 def template(source: str, word: str = "", sense: str = "", place: int = 0) -> Template:
@@ -298,7 +294,7 @@ def scene_of(table: Mapping[str, Any]) -> Scene:
 
 
 def _tables(folder: str) -> Iterator[dict[str, Any]]:
-    for entry in sorted(files(__package__).joinpath(folder).iterdir(), key=lambda entry: entry.name):
+    for entry in sorted(files("munmaek.data.homographs").joinpath(folder).iterdir(), key=lambda entry: entry.name):
         if entry.name.endswith(".toml"):
             yield tomllib.loads(entry.read_text("utf-8"))
 

@@ -63,20 +63,22 @@ class BertEncoder:
 
 
 def cut(encoding: Encoding, most: int) -> Encoding:
-    """An encoding of at most `most` tokens: special tokens stay, the ends of the texts go, the longer text's first."""
-    over = len(encoding.ids) - most
-    if over <= 0:
+    """An encoding of at most `most` tokens: special tokens stay, the ends of the texts go, the longer text's first.
+
+    Keeps the same tokens as the "longest_first" truncation of the `tokenizers` library.
+    """
+    if len(encoding.ids) <= most:
         return encoding
     texts: tuple[list[int], list[int]] = ([], [])
     for place, (special, kind) in enumerate(zip(encoding.special, encoding.type_ids, strict=True)):
         if not special:
             texts[kind].append(place)
-    first, second = len(texts[0]), len(texts[1])
-    longer_by = min(over, abs(first - second))
-    rest = over - longer_by
-    first -= (longer_by if first > second else 0) + rest // 2 + (rest % 2 if first >= second else 0)
-    second = most - (len(encoding.ids) - len(texts[0]) - len(texts[1])) - first
-    gone = {*texts[0][max(0, first) :], *texts[1][max(0, second) :]}
+    room = most - sum(encoding.special)
+    shorter, longer = sorted(texts, key=len)
+    keep_shorter, keep_longer = len(shorter), room - len(shorter)
+    if keep_longer < keep_shorter:
+        keep_shorter, keep_longer = room // 2, room - room // 2
+    gone = {*shorter[keep_shorter:], *longer[keep_longer:]}
     kept = [place for place in range(len(encoding.ids)) if place not in gone]
     parts = (encoding.ids, encoding.offsets, encoding.tokens, encoding.special, encoding.type_ids)
     return Encoding(*([part[place] for place in kept] for part in parts))  # type: ignore[arg-type]

@@ -67,6 +67,10 @@ class BertConfig:
             raise RequestError("a dropout must lie in [0, 1)", where="model settings", fix="0.1 is the published one.")
 
 
+ROW_STEP = 64
+"""The word head's rows are filled up to a multiple of this."""
+
+
 class Embeddings(nn.Module):
     """Word + position + segment embeddings, then norm and dropout (Devlin 2018 §3, figure 2)."""
 
@@ -191,7 +195,8 @@ class BertForPreTraining(nn.Module):
         places = rows * states.shape[1] + masked_positions
         if masked_weights is not None:
             places, masked_labels = places[masked_weights], masked_labels[masked_weights]
-        hidden = self.word_transform(states.flatten(0, 1)[places.flatten()])
+        spare = -places.numel() % ROW_STEP  # few different sizes, so that few kernels are compiled for them
+        hidden = self.word_transform(states.flatten(0, 1)[nn.functional.pad(places.flatten(), (0, spare))])
         loss, hits = linear_cross_entropy(
             hidden, self.bert.embeddings.words.weight, self.word_bias, masked_labels.flatten()
         )

@@ -10,7 +10,8 @@ SPECIAL = {"pad": 0, "unk": 1, "cls": 2, "sep": 3, "mask": 4}
 
 
 @pytest.mark.parametrize(
-    ("given", "start", "middle", "end"), [(0.15, 0.15, 0.15, 0.15), ("0.15", 0.15, 0.15, 0.15), ("0.30-0.10", 0.3, 0.2, 0.1)]
+    ("given", "start", "middle", "end"),
+    [(0.15, 0.15, 0.15, 0.15), ("0.15", 0.15, 0.15, 0.15), ("0.30-0.10", 0.3, 0.2, 0.1)]
 )  # fmt: skip
 def test_mask_rates(given, start: float, middle: float, end: float) -> None:
     rate = MaskRate.parse(given)

@@ -26,7 +26,7 @@ def same(first, second) -> bool:
         first.position == second.position
         and first.counts == second.counts
         and set(first.arrays) == set(second.arrays)
-        and all((first.arrays[n] == second.arrays[n]).all() for n in first.arrays if n in second.arrays)
+        and all(np.array_equal(array, second.arrays[name]) for name, array in first.arrays.items())
     )
 
 
@@ -70,7 +70,7 @@ def test_epochs_and_seeds_differ(case) -> None:
         take(objective, data, 1), take(objective, data, 1, position=EPOCH), take(objective, data, 1, seed=9),
     )  # fmt: skip
     for other in (other_epoch, other_seed):
-        assert other.arrays["input_ids"].shape != first.arrays["input_ids"].shape or not same(first, other)
+        assert not np.array_equal(other.arrays["input_ids"], first.arrays["input_ids"])
         assert other.sample_ids.tolist() != first.sample_ids.tolist()
 
 
@@ -217,7 +217,7 @@ def test_lengths_that_cannot_be_are_refused(card, small, tokenizer) -> None:
         card.objective(small.config, tokenizer, 3)
 
 
-# ---- the loss ---------------------------------------------------------------------------------------------------------
+# ---- the loss ----------------------------------------------------------------------------------------------------
 
 
 @pytest.fixture(params=["nsp", "sop"])
@@ -234,6 +234,7 @@ def test_every_parameter_gets_a_gradient(pair_case) -> None:
         assert parameter.grad.abs().sum() > 0, name
 
 
+@torch.no_grad()
 def test_each_part_reacts_to_every_value_of_its_labels(pair_case) -> None:
     """One ignored index for both losses would make label 0 of a pair, or word 0, count for nothing."""
     model, objective, inputs, mode = pair_case
@@ -254,12 +255,13 @@ def test_each_part_reacts_to_every_value_of_its_labels(pair_case) -> None:
         changed[place] = word
         parts = objective.loss(model, inputs | {"masked_labels": changed})
         assert parts.counts["mlm"] == int(inputs["masked_weights"].sum())
-        losses.append(float(parts.sums["mlm"].detach()))
+        losses.append(float(parts.sums["mlm"]))
     logits = model(**{n: inputs[n] for n in ("input_ids", "attention_mask", "token_type_ids")}).word_logits
-    expected = -logits[place[0], inputs["masked_positions"][place]].log_softmax(-1).detach().numpy()
+    expected = -logits[place[0], inputs["masked_positions"][place]].log_softmax(-1).numpy()
     np.testing.assert_allclose(np.array(losses) - losses[0], expected - expected[0], atol=2e-4)
 
 
+@torch.no_grad()
 def test_every_pair_label_counts_alone(pair_case) -> None:
     model, objective, inputs, mode = pair_case
     for value in (0, 1):
@@ -270,6 +272,7 @@ def test_every_pair_label_counts_alone(pair_case) -> None:
         assert float(total) > 0.1
 
 
+@torch.no_grad()
 def test_parts_of_a_batch_add_up_to_the_whole(pair_case) -> None:
     model, objective, inputs, mode = pair_case
     whole = objective.loss(model, inputs)

@@ -1,0 +1,27 @@
+import pytest
+
+from munmaek.core.errors import RequestError
+from munmaek.data import morphemes
+from munmaek.data.kinds import BORDER
+
+
+def test_borders_stand_inside_words_and_nothing_else_changes() -> None:
+    pytest.importorskip("kiwipiepy")
+    texts = ["눈이 와서 너무 좋다", "", "ㅋㅋ 영화를 봤어요!", "a b"]
+    cut = morphemes.cut_morphemes(texts)
+    assert [text.replace(BORDER, "") for text in cut] == texts
+    assert cut[0].startswith(f"눈{BORDER}이 ")
+    for text in cut:
+        assert f" {BORDER}" not in text
+        assert f"{BORDER} " not in text
+        assert not text.startswith(BORDER)
+
+
+def test_without_the_analyser_it_says_what_is_needed(monkeypatch: pytest.MonkeyPatch) -> None:
+    def missing(name: str) -> None:
+        raise ImportError(name)
+
+    morphemes._analyser.cache_clear()
+    monkeypatch.setattr(morphemes, "import_module", missing)
+    with pytest.raises(RequestError, match=r"kiwipiepy.*pip install"):
+        morphemes.cut_morphemes(["눈이"])
