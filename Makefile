@@ -39,7 +39,7 @@ $(PINS): constraints.txt | $(PY)
 	    elif ! $(PIP) -c constraints.txt '$(TORCH_PIN)+cpu' 2>/dev/null; then \
 	        echo "the configured package index has no CPU build of torch: asking PyTorch's own index"; \
 	        $(PIP) uv && $(VENV)/bin/uv pip install --python $(PY) --torch-backend cpu '$(TORCH_PIN)'; \
-	    fi; }
+	    fi || { echo "no torch could be installed; name one with: make $(MAKECMDGOALS) TORCH=..."; exit 1; }; }
 	@{ grep -v '^torch==' constraints.txt; $(PY) -c 'import torch; print("torch==" + torch.__version__)'; } > $@.part
 	@mv $@.part $@
 

@@ -1,6 +1,6 @@
 """Masked language model pre-training on the reviews: ours beside Hugging Face's Trainer, in one run on one machine.
 
-    python benchmarks/bert_pretrain.py --corpus ../shared/data/nsmc/reviews.txt.xz
+    python benchmarks/bert_pretrain.py --corpus reviews.txt
 
 Both arms train the same architecture from the same initialisation scheme, on the same tokens (one tokenizer, one
 set of shards), with the same precision, threads, mask rate, dropout, length limit and average real tokens a step, and
@@ -26,6 +26,16 @@ WARM_STEPS = 4
 MASK_RATE = 0.15
 PEER_RATE = 1.2e-3
 """Peak rate of the peer's AdamW: the best known for this size on this corpus."""
+
+
+def reviews() -> str:
+    """The unlabelled reviews of NSMC in the data folder."""
+    from munmaek.data.datasets import find, find_file
+
+    found = find_file(find("nsmc"), "reviews.txt")
+    if found is None:
+        raise SystemExit("no reviews.txt in the data folder: give --corpus FILE")
+    return str(found)
 
 
 def prepared(corpus: str) -> Any:
@@ -171,7 +181,7 @@ def run_arm(name: str, args: argparse.Namespace, seed: int) -> dict[str, float]:
 def main() -> None:
     """Run both arms in turn and print the table."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--corpus", required=True, help="text, one review a line")
+    parser.add_argument("--corpus", help="text, one review a line (default: the reviews of NSMC in MUNMAEK_DATA)")
     parser.add_argument("--size", default="mini")
     parser.add_argument("--tokens", type=int, default=150_000, help="real tokens an arm trains on")
     parser.add_argument("--dropout", type=float, default=0.0, help="in both arms")
@@ -184,6 +194,7 @@ def main() -> None:
     if args.arm:
         print(json.dumps({"ours": ours, "peer": peer}[args.arm](args)))
         return
+    args.corpus = args.corpus or reviews()
     prepared(args.corpus)
     results: dict[str, list[dict[str, float]]] = {"ours": [], "peer": []}
     for number in range(args.runs):

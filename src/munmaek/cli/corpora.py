@@ -9,7 +9,7 @@ from typing import Any
 
 from munmaek.cli import options
 from munmaek.cli.language import chosen, say
-from munmaek.cli.output import note, number, show_json, show_lines, aligned
+from munmaek.cli.output import aligned, note, number, show_json, show_lines
 from munmaek.cli.progress import StageProgress
 
 BUILT_IN = "built-in"

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from munmaek.cli import options
 from munmaek.cli.language import say
-from munmaek.cli.output import note, show_json, show_lines, aligned
+from munmaek.cli.output import aligned, note, show_json, show_lines
 from munmaek.cli.progress import CountProgress
 from munmaek.cli.texts import stream, two_a_line
 from munmaek.core.errors import RequestError

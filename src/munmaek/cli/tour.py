@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from munmaek.cli import options
 from munmaek.cli.language import chosen
-from munmaek.cli.output import note, show_json, show_lines, aligned
+from munmaek.cli.output import aligned, note, show_json, show_lines
 from munmaek.cli.progress import TrainingProgress
 from munmaek.core.files import read_json
 

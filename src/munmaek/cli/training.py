@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from munmaek.cli import options
 from munmaek.cli.corpora import corpus_of
 from munmaek.cli.language import say
-from munmaek.cli.output import duration, note, number, aligned, show_json, show_lines
+from munmaek.cli.output import aligned, duration, note, number, show_json, show_lines
 from munmaek.cli.progress import CountProgress, TrainingProgress
 from munmaek.core.errors import RequestError
 

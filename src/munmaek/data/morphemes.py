@@ -40,7 +40,8 @@ def _marked(text: str, morphemes: Sequence[Any]) -> str:
     last = 0
     for morpheme in morphemes:
         start = int(morpheme.start)
-        if start > last and not text[start - 1].isspace() and not text[start].isspace():
+        # an analysis may end in a morpheme without a character of its own, past the end of the text
+        if last < start < len(text) and not text[start - 1].isspace() and not text[start].isspace():
             pieces.append(text[last:start])
             last = start
     pieces.append(text[last:])

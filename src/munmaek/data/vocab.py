@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 from munmaek.core.contracts import Corpus
 
-WORDS_LIMIT = 8_000_000
+WORDS_LIMIT = 4_000_000
 
 
 class WordCounts(Counter[str]):

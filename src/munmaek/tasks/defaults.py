@@ -22,6 +22,7 @@ class Settings:
         layer_decay: factor on the rate from each layer to the one below it (Howard 2018 §3.2).
         warmup: share of the training in which the rate rises from 0; then it falls to 0 in a straight line.
         pooling: how token states become a text's vector. dropout: before the head. weight_decay: of matrices.
+        optimizer, muon_rate: as in a Recipe. network_dropout: of every dropout while training; below 0 leaves its own.
     """
 
     epochs: float
@@ -33,12 +34,16 @@ class Settings:
     pooling: str = "mean"
     dropout: float = 0.1
     weight_decay: float = 0.01
+    optimizer: str = "adamw"
+    muon_rate: float = 0.002
+    network_dropout: float = -1.0
 
     def recipe(self, max_length: int) -> Recipe:
         """The trainer's recipe; a step is counted in rows, `batch_tokens` only bounds its memory."""
         return Recipe(
             learning_rate=self.learning_rate, warmup=self.warmup, decay="linear", batch_tokens=32_768,
             micro_tokens=16_384, max_length=max_length, weight_decay=self.weight_decay, beta_2=0.999, clip=1.0,
+            optimizer=self.optimizer, muon_rate=self.muon_rate, dropout=self.network_dropout,
         )  # fmt: skip
 
 

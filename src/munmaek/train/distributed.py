@@ -32,6 +32,8 @@ def pick_device(asked: str = "auto") -> torch.device:
         index = int(os.environ.get("LOCAL_RANK", "0")) if ":" not in asked else int(asked.split(":")[1])
         torch.cuda.set_device(index)
         return torch.device("cuda", index)
+    if asked not in ("cpu", "mps"):
+        raise RequestError(f"no device {asked!r}", where="--device", fix="Devices: auto, cpu, cuda, cuda:1, mps.")
     return torch.device(asked)
 
 

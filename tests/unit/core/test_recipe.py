@@ -67,3 +67,26 @@ def test_plans_rise_from_0_to_1(total: int, changes: list[tuple[float, float]]) 
     assert values == sorted(values)
     assert plan.progress(0) == 0.0
     assert plan.progress(plan.total_steps) == 1.0
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("learning_rate", "fast"),
+        ("learning_rate", -1.0),
+        ("learning_rate", float("nan")),
+        ("batch_tokens", 0),
+        ("batch_tokens", 1.5),
+        ("warmup", 1.5),
+        ("decay", "sudden"),
+        ("precision", "fp8"),
+        ("optimizer", True),
+    ],
+)
+def test_wrong_settings_are_named(name: str, value: object) -> None:
+    with pytest.raises(RequestError, match=name):
+        Recipe(**{name: value})  # type: ignore[arg-type]
+
+
+def test_whole_numbers_serve_as_numbers() -> None:
+    assert Recipe(learning_rate=1, warmup=0, dropout=0).rate(0.5) == 0.5

@@ -7,7 +7,7 @@ from munmaek.data.kinds import BORDER
 
 def test_borders_stand_inside_words_and_nothing_else_changes() -> None:
     pytest.importorskip("kiwipiepy")
-    texts = ["눈이 와서 너무 좋다", "", "ㅋㅋ 영화를 봤어요!", "a b"]
+    texts = ["눈이 와서 너무 좋다", "", "ㅋㅋ 영화를 봤어요!", "a b", "이해하려", "😀 봤어요😀"]
     cut = morphemes.cut_morphemes(texts)
     assert [text.replace(BORDER, "") for text in cut] == texts
     assert cut[0].startswith(f"눈{BORDER}이 ")
