@@ -73,13 +73,6 @@ def test_pretrain_says_what_it_made(run: Run, corpus: Path, tmp_path: Path) -> N
     assert "매개변수" in on.out
 
 
-def test_pretrain_on_the_built_in_corpus_says_that_it_is_synthetic(run: Run, tmp_path: Path) -> None:
-    words = ("pretrain", "bert", "--corpus", "built-in", "--out", tmp_path / "run", "--size", "tiny")
-    answer = run(*words, "--budget", "1 steps", "--tokenizer", "syllable", "--vocab-size", 300)
-    assert answer.code == 0, answer.err
-    assert "synthetic" in answer.err
-
-
 def test_fill(run: Run, model: Path, send: Callable[[str], None]) -> None:
     table = run("fill", "--model", model, "눈이 [MASK] 좋다", "--top", 3)
     assert table.code == 0, table.err

@@ -49,7 +49,7 @@ def prepare(
     corpus: Documents,
     *,
     cache: str | Path | None = None,
-    tokenizer: str | Path = "wordpiece",
+    tokenizer: str | Path | TextTokenizer = "wordpiece",
     vocab_size: int = 16_000,
     text_column: str | None = None,
     split_sentences: bool = False,
@@ -60,7 +60,7 @@ def prepare(
 
     Args:
         corpus: paths (files, folders, patterns), or documents: lists of sentences, or strings.
-        cache: where prepared corpora are kept. tokenizer: a kind, or a folder with tokenizer.json.
+        cache: where prepared corpora are kept. tokenizer: a kind, a folder with tokenizer.json, or a tokenizer.
         vocab_size: tokens of a trained tokenizer. text_column: the column of tables.
         split_sentences: cut lines into sentences. documents: "auto", "blank" or "line", see TextCorpus.
         progress: called with (what is being done, share done or a count).
@@ -122,10 +122,12 @@ def _tokenizer(
     source: TextCorpus | MemoryCorpus,
     corpus_hash: str,
     root: Path,
-    tokenizer: str | Path,
+    tokenizer: str | Path | TextTokenizer,
     vocab_size: int,
     tell: Progress,
 ) -> TextTokenizer:
+    if isinstance(tokenizer, TextTokenizer):
+        return tokenizer
     if str(tokenizer) not in KINDS:
         return load_tokenizer(tokenizer)
     kind = str(tokenizer)

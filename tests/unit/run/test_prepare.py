@@ -70,6 +70,7 @@ def test_a_ready_tokenizer_is_taken(text: Path, tmp_path: Path) -> None:
     other = prepare(["눈이 온다", ["너의 눈이"]], cache=tmp_path / "cache", tokenizer=tmp_path / "tokenizer")
     assert other.tokenizer.hash == load_tokenizer(tmp_path / "tokenizer").hash == first.tokenizer.hash
     assert other.shards.num_documents == 2
+    assert prepare(text, cache=tmp_path / "cache", tokenizer=first.tokenizer).folder == first.folder
     with pytest.raises(RequestError, match="no such tokenizer"):
         prepare(text, cache=tmp_path / "cache", tokenizer="runes")
 

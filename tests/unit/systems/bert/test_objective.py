@@ -202,7 +202,7 @@ def test_no_text_is_an_error(tokenizer, paired) -> None:
 
 @pytest.mark.parametrize(
     ("options", "says"),
-    [({"next_sentence": "maybe"}, "maybe"), ({"mask_rate": 2}, "mask_rate"), ({"whole_word": "so"}, "whole_word")],
+    [({"next_sentence": "maybe"}, "maybe"), ({"mask_rate": 2.0}, "mask_rate"), ({"whole_word": "so"}, "whole_word")],
 )
 def test_other_options_are_refused(tokenizer, options, says: str) -> None:
     with pytest.raises(RequestError, match=says):
