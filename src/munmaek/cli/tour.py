@@ -12,7 +12,7 @@ from munmaek.core.files import read_json
 def tour(
     out: options.OutFolder = options.DEMO,
     size: options.Size = "tiny",
-    budget: options.Budget = "90s",
+    budget: options.Budget = "150s",
     seed: options.Seed = 0,
     as_json: options.Json = False,
 ) -> None:

@@ -96,8 +96,8 @@ class LossParts:
 
     sums: dict[str, torch.Tensor]
     counts: dict[str, int]
-    correct: dict[str, torch.Tensor] = field(default_factory=dict)
-    weights: dict[str, float] = field(default_factory=dict)
+    correct: dict[str, torch.Tensor] = field(default_factory=dict[str, "torch.Tensor"])
+    weights: dict[str, float] = field(default_factory=dict[str, float])
 
     def total(self, counts: Mapping[str, int] | None = None) -> torch.Tensor:
         """The sum over parts of weight x mean loss; `counts` are those of the whole batch these rows belong to."""
@@ -209,5 +209,5 @@ class System:
     encoder: Callable[[torch.nn.Module, Tokenizer], Encoder]
     save: Callable[[torch.nn.Module, Tokenizer, Path], None]
     load: Callable[[Path], tuple[torch.nn.Module, Tokenizer]]
-    imports: Mapping[str, Callable[[Path], tuple[torch.nn.Module, Tokenizer]]] = field(default_factory=dict)
+    imports: Mapping[str, Callable[[Path], tuple[torch.nn.Module, Tokenizer]]] = field(default_factory=dict[str, Any])
     masked_words: Callable[[torch.nn.Module, Mapping[str, torch.Tensor]], torch.Tensor] | None = None

@@ -6,7 +6,7 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -91,7 +91,7 @@ def _existing(path: Path) -> Path:
 
 
 @contextmanager
-def atomic_folder(target: Path, **facts: Any) -> Iterator[Path]:
+def atomic_folder(target: Path, **facts: Any) -> Generator[Path, None, None]:
     """Write a folder that exists whole or not at all.
 
     Yields a temporary sibling to write into. On leaving: every file is flushed, `manifest.json` (size and SHA-256 of
@@ -128,10 +128,11 @@ def _seal(folder: Path, facts: dict[str, Any]) -> None:
 
 def verify_folder(folder: Path) -> dict[str, Any]:
     """Check every file of a sealed folder against its manifest and return that; CheckpointError if it is not whole."""
-    manifest = read_json(folder / MANIFEST)
-    if not isinstance(manifest, dict) or manifest.get("format_version") != FORMAT_VERSION:
+    manifest: dict[str, Any] = read_json(folder / MANIFEST)
+    if not isinstance(manifest, dict) or manifest.get("format_version") != FORMAT_VERSION:  # pyright: ignore
         raise CheckpointError("the manifest is of another format version", where=str(folder / MANIFEST))
-    for name, facts in manifest["files"].items():
+    listed: dict[str, dict[str, Any]] = manifest["files"]
+    for name, facts in listed.items():
         path = folder / name
         if not path.is_file():
             raise CheckpointError("a file that the manifest names is missing", where=str(path))

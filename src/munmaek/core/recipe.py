@@ -78,7 +78,8 @@ class Recipe:
 
     def __post_init__(self) -> None:
         for each in fields(self):
-            _check(each.name, getattr(self, each.name), type(each.default))
+            usual: object = getattr(Recipe, each.name)
+            _check(each.name, getattr(self, each.name), usual.__class__)
 
     def rate(self, progress: float) -> float:
         """The learning rate at `progress` (0 at the start, 1 at the end)."""

@@ -83,11 +83,12 @@ def pretrain(
     out = Path(out)
     with distributed.processes(distributed.pick_device(device)) as (rank, _):
         start = model_folder.read(init) if init is not None else None
-        for turn in (rank == 0, rank != 0):  # the first process prepares, the others find it done
-            if turn:
-                prepared = prepare(corpus, cache=cache, tokenizer=Path(init) if init else tokenizer,
-                                   vocab_size=vocab_size or 16_000, text_column=text_column,
-                                   split_sentences=split_sentences)  # fmt: skip
+        if rank != 0:
+            distributed.meet()  # the first process prepares, the others find it done
+        prepared = prepare(corpus, cache=cache, tokenizer=Path(init) if init else tokenizer,
+                           vocab_size=vocab_size or 16_000, text_column=text_column,
+                           split_sentences=split_sentences)  # fmt: skip
+        if rank == 0:
             distributed.meet()
         model = start.module if start else fresh(card, size, prepared.tokenizer, model_settings, seed)
         objective = card.objective(model.config, prepared.tokenizer, recipe.max_length, options)

@@ -65,7 +65,7 @@ def tour(
     out: str | Path = "demo",
     *,
     size: str = "tiny",
-    budget: str = "90s",
+    budget: str = "150s",
     seed: int = 0,
     progress: Callable[[Any], None] | None = None,
     say: Callable[[str], None] = lambda line: None,

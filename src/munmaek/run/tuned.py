@@ -40,7 +40,7 @@ class Tuned:
     max_length: int
 
     def answer(
-        self, texts: Sequence[str], pairs: Sequence[str] | None = None, batch_tokens: int = 16_384
+        self, texts: Sequence[str], pairs: Sequence[str] | None = None, batch_tokens: int = 8_192
     ) -> NDArray[np.float32]:
         """Probabilities `(texts, classes)`, or values `(texts,)` of a regression.
 

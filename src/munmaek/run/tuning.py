@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -49,6 +50,8 @@ class Fitted:
 class Tuner:
     """Fine-tunes one model on one table, from any seed and on any number of labels; every call starts afresh.
 
+    The model itself is left as it is; the network of the last `fit` is trained in place by the next one.
+
     Args:
         changes: settings that differ from the defaults for the number of labels; None values are ignored.
         from_scratch: train the same network from new random weights: the column "without pre-training".
@@ -71,7 +74,7 @@ class Tuner:
         self.from_scratch = from_scratch
         self.max_length = longest(model, max_length)
         self._strata = task.strata(examples.labels)
-        self._initial = {name: tensor.clone() for name, tensor in checkpoint.tensors_of(model.module).items()}
+        self._copy = copy.deepcopy(model.module)
         self._whole: Labelled | None = None
         self._dev: Labelled | None = None
 
@@ -135,10 +138,10 @@ class Tuner:
         if self.from_scratch:
             torch.manual_seed(seed)
             module = model.system.build(model.module.config).to(model.device)  # type: ignore[arg-type]
-            encoder = model.system.encoder(module, model.tokenizer)
         else:
-            checkpoint.copy_into(model.module, self._initial, str(model.folder))
-            encoder = model.encoder
+            module = self._copy
+            checkpoint.copy_into(module, checkpoint.tensors_of(model.module), str(model.folder))
+        encoder = model.system.encoder(module, model.tokenizer)
         head = make_head(encoder.dim, answers.num_outputs, dropout=settings.dropout, seed=seed + HEAD_STREAM)
         return TaskModel(encoder, head, settings.pooling).to(model.device)
 
@@ -188,7 +191,7 @@ def best_scores(outcome: Outcome) -> dict[str, float] | None:
     return dict(found[-1])
 
 
-def compute(model: Model, network: TaskModel, data: Labelled, batch_tokens: int = 16_384) -> NDArray[np.float32]:
+def compute(model: Model, network: TaskModel, data: Labelled, batch_tokens: int = 8_192) -> NDArray[np.float32]:
     """Outputs of every row in evaluation mode, in bf16 where the machine multiplies that faster."""
     network.eval()
     with distributed.autocast(model.device, distributed.pick_precision("auto", model.device)):

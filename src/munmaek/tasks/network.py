@@ -41,7 +41,7 @@ class TaskModel(nn.Module):
         return self.head(self.encoder.summary(states, inputs["attention_mask"], self.pooling))
 
 
-def outputs(model: TaskModel, data: Labelled, batch_tokens: int = 16_384) -> NDArray[np.float32]:
+def outputs(model: TaskModel, data: Labelled, batch_tokens: int = 8_192) -> NDArray[np.float32]:
     """Outputs `(rows, num_outputs)` of every row, in the order of `data`; the caller chooses mode and precision.
 
     Rows of about equal length are computed together, so hardly any padding is.

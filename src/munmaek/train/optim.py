@@ -85,4 +85,4 @@ def _hidden_matrices(model: nn.Module) -> set[nn.Parameter]:
     """Weights of linear layers, but for those tied to an embedding and those with fewer than 32 rows (heads)."""
     embeddings = {m.weight for m in model.modules() if isinstance(m, nn.Embedding)}
     linear = {m.weight for m in model.modules() if isinstance(m, nn.Linear)}
-    return {weight for weight in linear - embeddings if min(weight.shape) >= 32}
+    return {w for w in linear - embeddings if isinstance(w, nn.Parameter) and min(w.shape) >= 32}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Iterator
+from contextlib import nullcontext
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -216,7 +217,9 @@ class _Training:
         return [(start, min(start + most, num_rows)) for start in range(0, num_rows, most)]
 
     def _sync_only_at(self, last: bool) -> Any:
-        return self.parallel.no_sync() if not last and self.parallel is not self.model else torch.enable_grad()
+        if isinstance(self.parallel, nn.parallel.DistributedDataParallel) and not last:
+            return self.parallel.no_sync()
+        return nullcontext()
 
     def _clip(self) -> float:
         return float(nn.utils.clip_grad_norm_(self.model.parameters(), self.job.recipe.clip))

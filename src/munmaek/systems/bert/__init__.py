@@ -16,7 +16,7 @@ from munmaek.systems.bert.model import PRESETS, BertConfig, BertForPreTraining
 from munmaek.systems.bert.objective import OPTIONS, BertObjective
 
 RECIPES = {
-    "tiny": Recipe(learning_rate=2e-3, batch_tokens=4096),
+    "tiny": Recipe(learning_rate=3e-3, optimizer="muon", batch_tokens=4096, dropout=0.0),
     "mini": Recipe(learning_rate=2e-3, optimizer="muon", batch_tokens=4096, dropout=0.0),
     "small": Recipe(learning_rate=8e-4, batch_tokens=8192),
     "medium": Recipe(learning_rate=6e-4, batch_tokens=16384),

@@ -1,0 +1,77 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from munmaek import tasks
+from munmaek.core.errors import RequestError
+from munmaek.data.tables import read_table
+from munmaek.run.model import Model, load
+from munmaek.run.tuning import Tuner, compute, longest, param_groups
+from munmaek.tasks.examples import from_table
+
+CHANGES = {"epochs": 2, "learning_rate": 2e-3}
+
+
+@pytest.fixture
+def model(pretrained: Path) -> Model:
+    return load(pretrained)
+
+
+@pytest.fixture
+def tuner(model: Model, labelled: tuple[Path, Path]) -> Tuner:
+    examples = from_table(read_table(labelled[0]), training=True)
+    return Tuner(model, tasks.load("classify"), examples, changes={**CHANGES, "pooling": None})
+
+
+def weights(module: torch.nn.Module) -> torch.Tensor:
+    return torch.cat([parameter.detach().flatten() for parameter in module.parameters()])
+
+
+def test_every_fit_starts_afresh_and_leaves_the_model_alone(tuner: Tuner, model: Model) -> None:
+    before = weights(model.module)
+    first = weights(tuner.fit(0, 40).network)
+    other = weights(tuner.fit(1, 40).network)
+    again = weights(tuner.fit(0, 40).network)
+    assert torch.equal(first, again)
+    assert not torch.equal(first, other)
+    assert torch.equal(before, weights(model.module))
+    second = Tuner(model, tuner.task, tuner.examples, changes=CHANGES)
+    assert torch.equal(first, weights(second.fit(0, 40).network))
+
+
+def test_a_subset_is_the_same_tokenised_alone_or_with_the_whole(tuner: Tuner) -> None:
+    alone = weights(tuner.fit(3, 30).network)
+    tuner.fit(0)
+    assert torch.equal(weights(tuner.fit(3, 30).network), alone)
+
+
+def test_defaults_follow_the_labels_and_changes_win(tuner: Tuner) -> None:
+    assert (tuner.settings(100).epochs, tuner.settings(100).pooling) == (2, "mean")
+    assert tuner.settings(100_000).batch_rows > tuner.settings(100).batch_rows
+
+
+def test_the_length_is_what_the_model_learnt_on(model: Model) -> None:
+    assert [longest(model, asked) for asked in (None, 4, 64)] == [32, 4, 64]
+    for wrong in (3, 65):
+        with pytest.raises(RequestError, match="This model reads 4 to 64 tokens"):
+            longest(model, wrong)
+
+
+def test_every_parameter_is_in_one_group(tuner: Tuner) -> None:
+    fitted = tuner.fit(0, 20)
+    groups = param_groups(fitted.network, fitted.settings)
+    grouped = [id(parameter) for group in groups for parameter in group.params]
+    assert len(grouped) == len(set(grouped))
+    assert set(grouped) == {id(parameter) for parameter in fitted.network.parameters()}
+    assert groups[-1].rate == fitted.settings.head_rate
+
+
+def test_outputs_are_those_of_evaluation_mode(tuner: Tuner) -> None:
+    fitted = tuner.fit(0, 20)
+    data = tuner._tokens(np.arange(10))
+    fitted.network.train()
+    assert np.array_equal(compute(tuner.model, fitted.network, data), compute(tuner.model, fitted.network, data))
