@@ -8,7 +8,7 @@ import os
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -111,8 +111,8 @@ def table(
     parts = [from_table(read_table(path, pairs=kind.pairs, labels=True), training=path is train)
              for path in (train, test)]  # fmt: skip
     columns = [name for name, wanted in (("floor", floor), ("scratch", scratch), ("model", True)) if wanted]
-    book = _Book(Path(out), _identity(Path(model), train, test, task, max_length, settings or {}))
     bench = _Bench(Path(model), task, parts[0], parts[1], max_length, settings or {})
+    book = _Book(Path(out), _identity(Path(model), train, test, task), bench.settings)
     for column in columns:
         for size in labels:
             for seed in range(seeds_all if size is None else seeds):
@@ -138,6 +138,14 @@ class _Bench:
             for column in ("scratch", "model")
         }  # fmt: skip
         self._tokens: Labelled | None = None
+
+    def settings(self, column: str, labels: int | None) -> dict[str, Any]:
+        """How the runs of a cell are trained, as JSON; the floor has nothing to set."""
+        if column == "floor":
+            return {}
+        tuner = self.tuners[column]
+        found = asdict(tuner.settings(len(self.train) if labels is None else labels))
+        return found | {"max_length": tuner.max_length}
 
     def run(self, column: str, labels: int | None, seed: int, progress: Callable[[Event], None] | None) -> Run:
         """One run, from its seed alone."""
@@ -165,31 +173,30 @@ class _Bench:
         return self.task.scores(fitted.answers, found, wanted)
 
 
-def _identity(
-    model: Path, train: str | Path, test: str | Path, task: str, max_length: int | None, settings: dict[str, Any]
-) -> dict[str, Any]:
+def _identity(model: Path, train: str | Path, test: str | Path, task: str) -> dict[str, Any]:
     return {
         "weights": sha256_file(model / "model.safetensors") if (model / "model.safetensors").is_file() else str(model),
-        "train": sha256_file(Path(train)), "test": sha256_file(Path(test)), "task": task, "max_length": max_length,
-        "settings": settings,
+        "train": sha256_file(Path(train)), "test": sha256_file(Path(test)), "task": task,
     }  # fmt: skip
 
 
 class _Book:
-    """Finished runs as lines of a file, in the order they were done; lines of other models and data are left alone."""
+    """Finished runs as lines of a file, in the order they were done; lines of other models, data and settings stay."""
 
-    def __init__(self, path: Path, identity: dict[str, Any]) -> None:
-        self.path, self.identity = path, identity
+    def __init__(
+        self, path: Path, identity: dict[str, Any], settings: Callable[[str, int | None], dict[str, Any]]
+    ) -> None:
+        self.path, self.identity, self.settings = path, identity, settings
         self.runs: dict[tuple[str, int | None, int], Run] = {}
         for line in self._lines():
-            if self._about(line["column"]) == line["identity"]:
+            if line["column"] in COLUMNS and self._about(line["column"], line["labels"]) == line["identity"]:
                 run = Run(line["column"], line["labels"], line["seed"], line["scores"], line["seconds"])
                 self.runs[run.column, run.labels, run.seed] = run
 
-    def _about(self, column: str) -> dict[str, Any]:
-        """What a run of a column depends on: the floor on no model."""
-        left_out = ("weights", "max_length", "settings") if column == "floor" else ()
-        return {name: value for name, value in self.identity.items() if name not in left_out}
+    def _about(self, column: str, labels: int | None) -> dict[str, Any]:
+        """What a run depends on: the data, and for a network its first weights and how it is trained."""
+        about = self.identity | {"settings": self.settings(column, labels)}
+        return {name: value for name, value in about.items() if name != "weights" or column != "floor"}
 
     def _lines(self) -> Iterator[dict[str, Any]]:
         if not self.path.is_file():
@@ -212,7 +219,7 @@ class _Book:
 
     def add(self, run: Run) -> None:
         """Remember a run, on the disk first."""
-        line = json.dumps(vars(run) | {"identity": self._about(run.column)}, ensure_ascii=False)
+        line = json.dumps(vars(run) | {"identity": self._about(run.column, run.labels)}, ensure_ascii=False)
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             with self.path.open("ab+") as file:
