@@ -17,7 +17,7 @@ PIP := $(PY) -m pip install --disable-pip-version-check --quiet
 # the pins, with the torch that is really there in place of ours
 PINS := $(VENV)/constraints.txt
 TORCH_PIN := $(shell grep '^torch==' constraints.txt)
-HAVE_TORCH := import sys, torch; sys.exit(tuple(map(int, torch.__version__.split(".")[:2])) < (2, 10))
+TORCH_IS := from importlib.metadata import version; v = version("torch")
 
 .PHONY: help env env-dev demo test slow check lint format bench clean
 
@@ -33,14 +33,14 @@ $(PY):
 
 # torch first and in its CPU build: from the configured index where it has one, else from PyTorch's own through uv.
 $(PINS): constraints.txt | $(PY)
-	@$(PY) -c '$(HAVE_TORCH)' 2>/dev/null || { \
+	@$(PY) -c '$(TORCH_IS); exit(tuple(map(int, v.split(".")[:2])) < (2, 10))' 2>/dev/null || { \
 	    echo "installing torch"; \
 	    if [ -n '$(TORCH)' ]; then $(PIP) $(TORCH); \
 	    elif ! $(PIP) -c constraints.txt '$(TORCH_PIN)+cpu' 2>/dev/null; then \
 	        echo "the configured package index has no CPU build of torch: asking PyTorch's own index"; \
 	        $(PIP) uv && $(VENV)/bin/uv pip install --python $(PY) --torch-backend cpu '$(TORCH_PIN)'; \
 	    fi || { echo "no torch could be installed; name one with: make $(MAKECMDGOALS) TORCH=..."; exit 1; }; }
-	@{ grep -v '^torch==' constraints.txt; $(PY) -c 'import torch; print("torch==" + torch.__version__)'; } > $@.part
+	@{ grep -v '^torch==' constraints.txt; $(PY) -c '$(TORCH_IS); print(f"torch=={v}")'; } > $@.part
 	@mv $@.part $@
 
 $(VENV)/.installed: $(PINS) pyproject.toml
