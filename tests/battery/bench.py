@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
+from facts import Facts
 from torch import nn
 
 from munmaek.core.contracts import Batch, Objective, System
@@ -20,6 +21,7 @@ class Bench:
     """One system on the bench."""
 
     card: System
+    facts: Facts
     prepared: Prepared
 
     def model(self, seed: int = 0) -> nn.Module:

@@ -18,8 +18,6 @@ TEXTS = [
     "배",
     "배를 타고 강을 건너다가 배가 고파서 배를 하나 깎아 먹었다ㅋㅋ ㅠㅠ",
 ]
-DIRECTIONS = {"bert": "both"}
-"""What a position may see: "both" sides, or only what came "before" it."""
 
 
 def test_every_parameter_gets_a_gradient(bench: Bench) -> None:
@@ -89,7 +87,7 @@ def test_what_a_position_sees(model: Model, bench: Bench) -> None:
     first, second = model.states("눈이 와서 너무 좋다"), model.states("눈이 와서 너무 예쁘다")
     same = 2  # tokens of "눈이 와서" or more are shared
     assert np.array_equal(first[0, :same], second[0, :same]), "the lowest layer sees the token alone"
-    if DIRECTIONS[bench.card.name] == "both":
+    if bench.facts.sees == "both":
         assert all(not np.allclose(first[layer, :same], second[layer, :same]) for layer in range(1, len(first)))
     else:
         np.testing.assert_allclose(first[:, :same], second[:, :same], atol=1e-6)

@@ -10,9 +10,6 @@ import pytest
 import torch
 from bench import BATCH_TOKENS, Bench
 
-THEORY = {"bert": {"mlm": "ln V", "nsp": "ln 2"}}
-"""What each part of an untrained system's loss must be near, in nats a target."""
-
 
 def test_seeking_equals_replaying(bench: Bench) -> None:
     objective = bench.objective(bench.model())
@@ -51,8 +48,8 @@ def test_the_first_loss_is_near_theory(bench: Bench) -> None:
     objective = bench.objective(model)
     parts = objective.loss(model.eval(), bench.inputs(bench.batch(objective)))
     values = {"ln V": math.log(bench.prepared.tokenizer.vocab_size), "ln 2": math.log(2)}
-    assert set(parts.sums) == set(THEORY[bench.card.name])
-    for name, expected in THEORY[bench.card.name].items():
+    assert set(parts.sums) == set(bench.facts.theory)
+    for name, expected in bench.facts.theory.items():
         assert float(parts.sums[name].detach()) / parts.counts[name] == pytest.approx(values[expected], rel=0.06)
 
 
@@ -62,7 +59,7 @@ def test_every_part_reacts_to_every_label_value(bench: Bench) -> None:
     objective = bench.objective(model)
     inputs = bench.inputs(bench.batch(objective))
     labels = {name: value for name, value in inputs.items() if name.endswith("labels")}
-    assert len(labels) == len(THEORY[bench.card.name])
+    assert len(labels) == len(bench.facts.theory)
     with torch.no_grad():
         for name, value in labels.items():
             sums = []

@@ -28,7 +28,7 @@ def curve(system: str) -> list[float]:
     """The loss of each of the first twenty steps, float32, one thread."""
     torch.set_num_threads(1)
     card = systems.load(system)
-    ready = prepare(DOCUMENTS, vocab_size=120)
+    ready = prepare(DOCUMENTS, vocab_size=120, tokenizer=card.tokenizer)
     torch.manual_seed(11)
     model = card.build(card.config(**card.presets["tiny"], vocab_size=ready.tokenizer.vocab_size))
     objective = card.objective(model.config, ready.tokenizer, 32, {})

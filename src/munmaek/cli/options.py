@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
+from munmaek import systems
 from munmaek.cli.language import say
 
 
@@ -22,7 +23,8 @@ def _argument(metavar: str, english: str, korean: str) -> Any:
 
 # ---- what is worked on ----------------------------------------------------------------------------------------------
 
-System = Annotated[str, _argument("SYSTEM", "What to train: bert.", "학습할 시스템: bert.")]
+_SYSTEMS = ", ".join(systems.names())
+System = Annotated[str, _argument("SYSTEM", f"What to train: {_SYSTEMS}.", f"학습할 시스템: {_SYSTEMS}.")]
 Task = Annotated[str, _argument("classify|pair|regress", "What is learnt.", "무엇을 배울지.")]
 DataSets = Annotated[
     list[str] | None,
@@ -190,14 +192,18 @@ Budget = Annotated[
         metavar="BUDGET",
     ),
 ]
-Tokenizer = Annotated[
-    str,
+_TOKENIZER = (
+    "A kind to train (wordpiece, bpe, unigram, syllable, jamo, morpheme, word) or a folder with a tokenizer.json.",
+    "학습할 종류(wordpiece, bpe, unigram, syllable, jamo, morpheme, word)나 tokenizer.json이 있는 폴더.",
+)
+Tokenizer = Annotated[str, _option("--tokenizer", *_TOKENIZER, metavar="KIND|FOLDER", shown=True)]
+SystemTokenizer = Annotated[
+    str | None,
     _option(
         "--tokenizer",
-        "A kind to train (wordpiece, bpe, unigram, syllable, jamo, morpheme, word) or a folder with a tokenizer.json.",
-        "학습할 종류(wordpiece, bpe, unigram, syllable, jamo, morpheme, word)나 tokenizer.json이 있는 폴더.",
+        _TOKENIZER[0][:-1] + "; by default what suits the system.",
+        _TOKENIZER[1][:-1] + ". 없으면 시스템에 맞는 것.",
         metavar="KIND|FOLDER",
-        shown=True,
     ),
 ]
 KnownTokenizer = Annotated[
@@ -212,6 +218,16 @@ KnownTokenizer = Annotated[
 VocabSize = Annotated[
     int,
     _option("--vocab-size", "Entries of a trained vocabulary.", "학습할 어휘의 크기.", shown=True, min=8, metavar="N"),
+]
+SystemVocabSize = Annotated[
+    int | None,
+    _option(
+        "--vocab-size",
+        "Entries of a trained vocabulary; by default what suits the system.",
+        "학습할 어휘의 크기. 없으면 시스템에 맞는 크기.",
+        min=8,
+        metavar="N",
+    ),
 ]
 Settings = Annotated[
     list[str] | None,
@@ -358,6 +374,6 @@ SecondWord = Annotated[
     ),
 ]
 Format = Annotated[
-    str, _argument("hf", "What the folder is: hf, a Hugging Face model.", "폴더의 형식: hf(허깅페이스).")
+    str, _argument("FORMAT", "What it is: hf, a Hugging Face model folder.", "형식: hf(허깅페이스 모델 폴더).")
 ]
 ForeignFolder = Annotated[Path, _argument("DIR", "The folder to read.", "읽을 폴더.")]

@@ -23,8 +23,8 @@ def pretrain(
     out: options.Run,
     size: options.Size = "mini",
     budget: options.Budget = "1h",
-    tokenizer: options.Tokenizer = "wordpiece",
-    vocab_size: options.VocabSize = 16_000,
+    tokenizer: options.SystemTokenizer = None,
+    vocab_size: options.SystemVocabSize = None,
     text_column: options.TextColumn = None,
     split_sentences: options.SplitSentences = False,
     settings: options.Settings = None,
@@ -218,12 +218,10 @@ def bring_in(
     out: options.Run,
     as_json: options.Json = False,
 ) -> None:
-    """Import a foreign checkpoint; run.import_hf does the work."""
-    if form != "hf":
-        raise RequestError(f"no format {form!r}", where="munmaek import", fix="Write: munmaek import hf DIR --out RUN")
-    from munmaek.run.import_hf import import_hf as run
+    """Import a foreign checkpoint; run.import_model does the work."""
+    from munmaek.run.import_model import import_model as run
 
-    result = run(source, out=out)
+    result = run(form, source, out=out)
     if as_json:
         show_json(result)
         return

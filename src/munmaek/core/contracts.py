@@ -134,6 +134,32 @@ class Objective(Protocol):
         ...
 
 
+@runtime_checkable
+class KernelObjective(Objective, Protocol):
+    """An objective with an update of its own in place of gradients and an optimiser (Word2Vec, GloVe).
+
+    The model's tensors, whatever the update remembers among them, are parameters or persistent buffers: that is what a
+    checkpoint holds.
+    """
+
+    def update(self, model: torch.nn.Module, batch: Batch, rate: float, seed: int) -> LossParts:
+        """Learn from one whole batch in place at learning rate `rate`; the loss is that before each update.
+
+        Randomness is a pure function of `seed` and the batch's position.
+        """
+        ...
+
+
+@runtime_checkable
+class CarryingObjective(Objective, Protocol):
+    """An objective that carries states from one batch to the next (cell states across windows of one text).
+
+    `carried` is empty at the start of a training, and part of every checkpoint.
+    """
+
+    carried: dict[str, torch.Tensor]
+
+
 @dataclass
 class Encoded:
     """States of a batch: (layers, batch, seq, dim), mask (batch, seq) True on real tokens, and the encodings."""
@@ -182,6 +208,61 @@ class Encoder(Protocol):
 
 
 @dataclass(frozen=True)
+class Likelihood:
+    """What a language model makes of texts.
+
+    Attributes:
+        nats: summed negative log likelihood of every token and of each text's end.
+        num_tokens: how many predictions that is. num_characters: of the texts, for bits per character.
+        num_unknown: tokens that stand for what the vocabulary lacks; with any, bits per character flatter the model.
+    """
+
+    nats: float
+    num_tokens: int
+    num_characters: int
+    num_unknown: int = 0
+
+
+class LanguageModel(Protocol):
+    """A system as a model of the next token: to score texts, and to write them.
+
+    `state` is opaque: what `begin` and `advance` hand on so that one more token costs one more step.
+    """
+
+    tokenizer: Tokenizer
+    end: int | None
+
+    def likelihood(self, texts: Sequence[str], batch_tokens: int = 8192) -> Likelihood:
+        """Score texts, each a document of its own, read from its beginning."""
+        ...
+
+    def begin(self, text: str) -> tuple[NDArray[np.float32], Any]:
+        """Read a prompt (it may be empty): logits `(vocab,)` of the next token, and the state to go on from."""
+        ...
+
+    def advance(self, state: Any, token: int) -> tuple[NDArray[np.float32], Any]:
+        """Read one more token: logits `(vocab,)` of the one after it, and the state."""
+        ...
+
+
+@dataclass(frozen=True)
+class Adaptation:
+    """How a paper fine-tunes its own system; what is left out follows the defaults for every system.
+
+    Attributes:
+        settings: number of labels -> the values of `tasks.defaults.Settings` that differ.
+        head: (dim, num_outputs, dropout, seed) -> the module on top of a text's vector.
+        auxiliary: (module, inputs) -> (summed language-model loss on the task's texts in nats, number of targets).
+        both_orders: pairs of a symmetric task are read in both orders and their vectors added.
+    """
+
+    settings: Callable[[int], Mapping[str, Any]] | None = None
+    head: Callable[[int, int, float, int], torch.nn.Module] | None = None
+    auxiliary: Callable[[torch.nn.Module, Mapping[str, torch.Tensor]], tuple[torch.Tensor, int]] | None = None
+    both_orders: bool = False
+
+
+@dataclass(frozen=True)
 class System:
     """The card of a system: what the register hands out.
 
@@ -194,7 +275,12 @@ class System:
         encoder: (model, tokenizer) -> Encoder.
         save: (model, tokenizer, folder) writes the ecosystem's own files. load: folder -> (model, tokenizer).
         imports: name of a foreign format -> (folder -> (model, tokenizer)).
+        tokenizer, vocab_size: the kind and size of tokenizer that suits it, where the user asks for none.
         masked_words: (model, inputs) -> logits (batch, seq, vocab) of the word at each place; None without such a head.
+        language_model: (model, tokenizer) -> LanguageModel; None where the system predicts no next token.
+        fit: (model, objective, shards, progress) fills a model that is counted, not trained step by step; None else.
+        adaptation: the paper's own way of fine-tuning, from adapt.py; None for what all systems do.
+        fine_tunes: whether its weights can be trained on a task; a head alone is, where not.
     """
 
     name: str
@@ -210,4 +296,10 @@ class System:
     save: Callable[[torch.nn.Module, Tokenizer, Path], None]
     load: Callable[[Path], tuple[torch.nn.Module, Tokenizer]]
     imports: Mapping[str, Callable[[Path], tuple[torch.nn.Module, Tokenizer]]] = field(default_factory=dict[str, Any])
+    tokenizer: str = "wordpiece"
+    vocab_size: int = 16_000
     masked_words: Callable[[torch.nn.Module, Mapping[str, torch.Tensor]], torch.Tensor] | None = None
+    language_model: Callable[[torch.nn.Module, Tokenizer], LanguageModel] | None = None
+    fit: Callable[[torch.nn.Module, Objective, Any, Callable[[float], None]], None] | None = None
+    adaptation: Adaptation | None = None
+    fine_tunes: bool = True

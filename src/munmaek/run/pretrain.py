@@ -50,7 +50,7 @@ def pretrain(
     out: str | Path,
     size: str = "mini",
     budget: str = "1h",
-    tokenizer: str | Path = "wordpiece",
+    tokenizer: str | Path | None = None,
     vocab_size: int | None = None,
     seed: int = 0,
     settings: Mapping[str, Any] | None = None,
@@ -70,7 +70,8 @@ def pretrain(
         corpus: files, folders or globs; or documents, each a list of sentences.
         out: the model folder to write; its `training` folder holds checkpoints.
         size: a preset of the system. budget: "1h", "50M tokens", "3 epochs", "1000 steps".
-        tokenizer: a kind to train, or a folder with a tokenizer.json. vocab_size: entries to train (16,000).
+        tokenizer: a kind to train, or a folder with a tokenizer.json; by default the system's usual kind.
+        vocab_size: entries to train; by default what suits the system.
         settings: recipe values (learning_rate, batch_tokens ...), objective options and model settings by name.
         init: a model folder to go on from; its tokenizer and size are used.
     Raises:
@@ -85,8 +86,8 @@ def pretrain(
         start = model_folder.read(init) if init is not None else None
         if rank != 0:
             distributed.meet()  # the first process prepares, the others find it done
-        prepared = prepare(corpus, cache=cache, tokenizer=Path(init) if init else tokenizer,
-                           vocab_size=vocab_size or 16_000, text_column=text_column,
+        prepared = prepare(corpus, cache=cache, tokenizer=Path(init) if init else tokenizer or card.tokenizer,
+                           vocab_size=vocab_size or card.vocab_size, text_column=text_column,
                            split_sentences=split_sentences)  # fmt: skip
         if rank == 0:
             distributed.meet()

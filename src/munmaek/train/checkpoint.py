@@ -83,14 +83,21 @@ def save(
     optimizer: Optimizers,
     state: dict[str, Any],
     best: dict[str, torch.Tensor] | None = None,
+    carried: dict[str, torch.Tensor] | None = None,
 ) -> Path:
-    """Write `folder/step-N` whole or not at all, then prune all but the newest two; returns the new folder."""
+    """Write `folder/step-N` whole or not at all, then prune all but the newest two; returns the new folder.
+
+    `best` are weights kept aside, `carried` the states that an objective carries from batch to batch.
+    """
     target = folder / f"step-{state['step']:09d}"
     with files.atomic_folder(target, step=state["step"], seed=state["seed"]) as temporary:
         save_file(tensors_of(model), temporary / "model.safetensors")
         save_file(_optimizer_tensors(model, optimizer), temporary / "optimizer.safetensors")
         if best is not None:
             save_file(best, temporary / "best.safetensors")
+        if carried:
+            values = {name: tensor.detach().cpu().contiguous() for name, tensor in carried.items()}
+            save_file(values, temporary / "carried.safetensors")
         files.write_json(temporary / STATE, state)
     for old in sorted(folder.glob("step-*"))[:-KEPT]:
         shutil.rmtree(old)
@@ -130,9 +137,15 @@ def latest(folder: Path, identity: dict[str, Any]) -> Restored | None:
     return None
 
 
-def restore(found: Restored, model: nn.Module, optimizer: Optimizers) -> dict[str, torch.Tensor] | None:
-    """Put a checkpoint's tensors into the model and the optimiser; returns the best weights so far, if it kept any."""
+def restore(
+    found: Restored, model: nn.Module, optimizer: Optimizers, carried: dict[str, torch.Tensor] | None = None
+) -> dict[str, torch.Tensor] | None:
+    """Put back a checkpoint's tensors: model, optimiser and `carried`; returns the best weights so far, if any."""
     copy_into(model, load_file(found.folder / "model.safetensors"), str(found.folder))
     _restore_optimizer(model, optimizer, load_file(found.folder / "optimizer.safetensors"))
+    states = found.folder / "carried.safetensors"
+    if carried is not None and states.exists():
+        device = next(model.parameters()).device
+        carried.update({name: tensor.to(device) for name, tensor in load_file(states).items()})
     best = found.folder / "best.safetensors"
     return load_file(best) if best.exists() else None

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Iterator
-from contextlib import nullcontext
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -15,13 +14,14 @@ from torch import nn
 
 from munmaek.core import files
 from munmaek.core.contracts import Batch, LossParts, Objective
-from munmaek.core.errors import Interrupted, NonFiniteError, RequestError
+from munmaek.core.errors import Interrupted
 from munmaek.core.recipe import Budget, Plan, Recipe
-from munmaek.core.runtime import draw, tune_process, world
+from munmaek.core.runtime import tune_process, world
 from munmaek.nn.transformer import dropout_set_to
 from munmaek.train import checkpoint, distributed
 from munmaek.train.interrupt import Interrupt
-from munmaek.train.optim import ParamGroup, build_optimizer
+from munmaek.train.learner import make_learner
+from munmaek.train.optim import ParamGroup
 from munmaek.train.pace import Pace, calibrate, plan_for
 
 SMOOTHING = 0.98
@@ -30,7 +30,6 @@ LOGS = 200
 """Entries of the history in a whole training."""
 AGREE_EVERY = 10
 """Steps between the moments at which several processes agree on the plan and on stopping."""
-DROPOUT_STREAM = 0xD0
 
 
 @dataclass(frozen=True)
@@ -139,8 +138,7 @@ class _Training:
         self.rank, self.world = world()
         self.precision = distributed.pick_precision(job.recipe.precision, device)
         self.model = job.model.to(device)
-        self.parallel = distributed.wrap(self.model, device)
-        self.optimizer = build_optimizer(self.model, job.recipe, job.groups)
+        self.learner = make_learner(job, self.model, device, self.precision)
         self.best: dict[str, torch.Tensor] | None = None
         self.notes: list[str] = []
         self.state = State()
@@ -157,13 +155,8 @@ class _Training:
         batches = self._batches(state.position, state.step)
         while state.step < self.plan.total_steps:
             rate = recipe.rate(self._middle())
-            self.optimizer.set_rate(rate)
             batch = next(batches)
-            loss = self._accumulate(batch)
-            norm = self._clip()
-            self._check_finite(loss, norm, batch)
-            self.optimizer.step()
-            self.optimizer.zero_grad()
+            loss = self.learner.step(batch, rate, state.step)
             state.step, state.position = state.step + 1, batch.position
             state.tokens += batch.num_tokens
             self._log(loss, rate)
@@ -189,56 +182,6 @@ class _Training:
             progress=lambda k: self.plan.progress(step + k),
         )
 
-    def _accumulate(self, batch: Batch) -> float:
-        """Forward and backward over this process's rows, in parts that fit; returns the batch's mean loss."""
-        self.parallel.train()
-        torch.manual_seed(int(draw(self.job.seed, self.state.step, self.rank, DROPOUT_STREAM)) >> 1)
-        if batch.num_rows < self.world:
-            raise RequestError(
-                f"a batch has {batch.num_rows} rows for {self.world} processes",
-                fix="Use fewer processes, or a larger batch (--set batch_tokens=...).",
-            )
-        rows = range(self.rank, batch.num_rows, self.world)
-        slices = self._slices(batch, len(rows))
-        total = 0.0
-        for place, (start, stop) in enumerate(slices):
-            inputs = distributed.to_tensors(batch.rows(slice(rows[start], rows[stop - 1] + 1, self.world)), self.device)
-            with self._sync_only_at(place == len(slices) - 1):
-                with distributed.autocast(self.device, self.precision):
-                    parts = self.job.objective.loss(self.parallel, inputs)
-                loss = parts.total(batch.counts)
-                (loss * self.world).backward()
-            total += float(loss.detach())
-        return distributed.add_up([total], self.device)[0]
-
-    def _slices(self, batch: Batch, num_rows: int) -> list[tuple[int, int]]:
-        width = max(array.shape[1] for array in batch.arrays.values() if array.ndim > 1)
-        most = max(1, self.job.recipe.micro_tokens // width)
-        return [(start, min(start + most, num_rows)) for start in range(0, num_rows, most)]
-
-    def _sync_only_at(self, last: bool) -> Any:
-        if isinstance(self.parallel, nn.parallel.DistributedDataParallel) and not last:
-            return self.parallel.no_sync()
-        return nullcontext()
-
-    def _clip(self) -> float:
-        return float(nn.utils.clip_grad_norm_(self.model.parameters(), self.job.recipe.clip))
-
-    def _check_finite(self, loss: float, norm: float, batch: Batch) -> None:
-        if math.isfinite(loss) and math.isfinite(norm):
-            return
-        self.optimizer.zero_grad()
-        where = None
-        if self.job.folder and self.rank == 0:
-            where = self.job.folder / f"nonfinite-step-{self.state.step}.json"
-            facts = {"step": self.state.step, "loss": str(loss), "gradient_norm": str(norm)}
-            files.write_json(where, facts | {"sample_ids": batch.sample_ids.tolist()})
-        raise NonFiniteError(
-            f"the loss is {loss} and the gradient norm {norm} at step {self.state.step}; the step was not taken",
-            where=str(where) if where else None,
-            fix="The last checkpoint is intact. Try a smaller learning_rate, or precision=fp32.",
-        )
-
     # ---- what surrounds a step ------------------------------------------------------------------------------------
 
     def elapsed(self) -> float:
@@ -253,7 +196,7 @@ class _Training:
             )
             return plan_for(budget, per_epoch, self._tokens_per_batch() if budget.tokens else 1.0)
         self.plan = Plan()
-        each = calibrate(self._batches(0, 0), self._attempt, budget.seconds if self.world == 1 else math.inf)
+        each = calibrate(self._batches(0, 0), self.learner.attempt, budget.seconds if self.world == 1 else math.inf)
         left = budget.seconds - self.elapsed() - job.reserve_seconds
         return Plan.of(distributed.from_first(max(1, round(left / each))))
 
@@ -261,10 +204,6 @@ class _Training:
         self.plan = Plan()
         batches = self._batches(0, 0)
         return sum(next(batches).num_tokens for _ in range(looked_at)) / looked_at
-
-    def _attempt(self, batch: Batch) -> None:
-        self._accumulate(batch)
-        self.optimizer.zero_grad()
 
     def _keep_pace(self) -> None:
         self.state.seconds = self.elapsed()
@@ -327,7 +266,7 @@ class _Training:
         found = checkpoint.latest(folder, self.job.identity)
         if found is None:
             return False
-        self.best = checkpoint.restore(found, self.model, self.optimizer)
+        self.best = checkpoint.restore(found, self.model, self.learner.optimizer, self.learner.carried)
         stored = {k: v for k, v in found.state.items() if k in State.__dataclass_fields__}
         self.state = State(**stored)
         self.notes += [f"passed over a damaged checkpoint: {text}" for text in found.passed_over]
@@ -360,7 +299,7 @@ class _Training:
             return
         self.state.knots = [[float(step), share] for step, share in self.plan.knots]
         state = asdict(self.state) | {"seed": self.job.seed, "identity": self.job.identity}
-        checkpoint.save(self.job.folder, self.model, self.optimizer, state, self.best)
+        checkpoint.save(self.job.folder, self.model, self.learner.optimizer, state, self.best, self.learner.carried)
 
     def _finish(self) -> None:
         if self.best is not None:

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from munmaek import systems
-from munmaek.run.import_hf import import_hf
+from munmaek.run.import_model import import_model
 from munmaek.run.model import load
 
 transformers = pytest.importorskip("transformers")
@@ -33,7 +33,7 @@ def folder() -> Path:
 @pytest.fixture(scope="module")
 def imported(folder, tmp_path_factory):
     out = tmp_path_factory.mktemp("minilm") / "run"
-    return import_hf(folder, out=out)
+    return import_model("hf", folder, out=out)
 
 
 def test_states_of_every_layer(folder) -> None:

@@ -12,7 +12,7 @@ from munmaek.data.corpus import MemoryCorpus
 from munmaek.data.tokenizers import train_tokenizer
 from munmaek.formats import safetensors
 from munmaek.run import folder as model_folder
-from munmaek.run.import_hf import import_hf
+from munmaek.run.import_model import import_model
 
 
 @pytest.fixture(scope="module")
@@ -29,7 +29,7 @@ def source(tmp_path_factory):
 
 
 def test_an_imported_folder_is_a_model_folder(source, tmp_path) -> None:
-    found = import_hf(source, out=tmp_path / "run")
+    found = import_model("hf", source, out=tmp_path / "run")
     loaded = model_folder.read(tmp_path / "run")
     assert found.system == loaded.system.name == "bert"
     assert found.parameters == sum(p.numel() for p in loaded.module.parameters())
@@ -50,18 +50,18 @@ def test_an_imported_folder_is_a_model_folder(source, tmp_path) -> None:
 def test_the_source_is_not_written_into(source) -> None:
     before = sorted(source.rglob("*"))
     with pytest.raises(RequestError, match="its own folder"):
-        import_hf(source, out=source / "." / "")
+        import_model("hf", source, out=source / "." / "")
     assert sorted(source.rglob("*")) == before
 
 
 def test_a_model_of_no_known_system_is_named(source, tmp_path) -> None:
     (tmp_path / "config.json").write_text('{"model_type": "llama"}')
     with pytest.raises(CheckpointError, match=r"'llama', which no system here reads.*bert"):
-        import_hf(tmp_path, out=tmp_path / "run")
+        import_model("hf", tmp_path, out=tmp_path / "run")
 
 
 def test_a_broken_checkpoint_leaves_nothing_behind(source, tmp_path) -> None:
     (tmp_path / "config.json").write_bytes((source / "config.json").read_bytes())
     with pytest.raises(ValueError, match="tokenizer"):
-        import_hf(tmp_path, out=tmp_path / "run")
+        import_model("hf", tmp_path, out=tmp_path / "run")
     assert not (tmp_path / "run").exists()

@@ -1,4 +1,4 @@
-"""import hf: a published Hugging Face checkpoint becomes a model folder here."""
+"""import: a published checkpoint, or another tool's file, becomes a model folder here."""
 
 from __future__ import annotations
 
@@ -26,16 +26,30 @@ class Imported:
     notes: list[str]
 
 
-def import_hf(source: str | Path, *, out: str | Path) -> Imported:
-    """Read a Hugging Face folder of any system there is and write it as a model folder.
+def formats() -> dict[str, list[str]]:
+    """The names of foreign formats, and the systems that read each."""
+    found: dict[str, list[str]] = {}
+    for name in systems.names():
+        for form in systems.load(name).imports:
+            found.setdefault(form, []).append(name)
+    return found
 
+
+def import_model(form: str, source: str | Path, *, out: str | Path) -> Imported:
+    """Read another tool's checkpoint or file and write it as a model folder.
+
+    Args:
+        form: "hf", a Hugging Face folder of any system there is, or another of `formats()`.
     Raises:
-        RequestError: `out` is the source. CheckpointError: the folder is incomplete, damaged or of no known system.
+        RequestError: no such format, or `out` is the source. CheckpointError: incomplete, damaged, of no known system.
     """
     source, out = Path(source), Path(out)
+    if form not in formats():
+        known = ", ".join(formats())
+        raise RequestError(f"no format {form!r}", where="munmaek import", fix=f"Formats: {known}.")
     if out.resolve() == source.resolve():
         raise RequestError("the checkpoint cannot be imported into its own folder", where="--out", fix="Name another.")
-    card, model, tokenizer = _read(source)
+    card, model, tokenizer = _read(form, source)
     untrained: tuple[str, ...] = getattr(model, "untrained", ())
     notes = [f"the checkpoint has no {part}: it starts untrained" for part in untrained]
     if (source / "2_Normalize").is_dir():
@@ -43,20 +57,19 @@ def import_hf(source: str | Path, *, out: str | Path) -> Imported:
     facts = {
         "config": to_dict(model.config),
         "tokenizer": {"kind": tokenizer.kind, "hash": getattr(tokenizer, "hash", None)},
-        "imported": {"format": "hf", "from": source.resolve().name, "notes": notes},
+        "imported": {"format": form, "from": source.resolve().name, "notes": notes},
     }
     model_folder.write(out, card, model, tokenizer, facts)
     return Imported(out, card.name, sum(p.numel() for p in model.parameters()), tokenizer.vocab_size, notes)
 
 
-def _read(source: Path) -> tuple[System, nn.Module, Tokenizer]:
+def _read(form: str, source: Path) -> tuple[System, nn.Module, Tokenizer]:
+    """The first system that reads the format and does not find another system's type there."""
     other: OtherTypeError | None = None
-    for name in systems.names():
+    for name in formats()[form]:
         card = systems.load(name)
-        if "hf" not in card.imports:
-            continue
         try:
-            return card, *card.imports["hf"](source)
+            return card, *card.imports[form](source)
         except OtherTypeError as error:
             other = error
     found = other.found if other else "none"
