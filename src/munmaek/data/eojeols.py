@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from itertools import chain
 
@@ -135,6 +135,26 @@ class GreedyPieces:
                 end -= 1
             else:
                 return [self._unknown]
+            ids.append(found)
+            vocabulary, start = self._inside, end
+        return ids
+
+    def vary(self, word: str, rate: float, numbers: Iterator[float]) -> list[int]:
+        """The ids of a word without punctuation, matches of two characters or more passed over with chance `rate`.
+
+        A word that cannot be cut that way is cut as usual.
+        """
+        ids: list[int] = []
+        vocabulary, start, size, longest = self._first, 0, len(word), self._longest
+        if size > self._most:
+            return self._otherwise([word])[0]
+        while start < size:
+            for end in range(min(size, start + longest), start, -1):
+                found = vocabulary.get(word[start:end])
+                if found is not None and (end == start + 1 or next(numbers) >= rate):
+                    break
+            else:
+                return self._cut(word)
             ids.append(found)
             vocabulary, start = self._inside, end
         return ids

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from munmaek.core.errors import RequestError
 from munmaek.core.recipe import Budget
+from munmaek.data.variation import VariedTokenizer, can_vary
 from munmaek.run.model import Model
 from munmaek.tasks import Answers, Task
 from munmaek.tasks.defaults import Settings, settings_for
@@ -86,7 +87,10 @@ class Tuner:
 
     def settings(self, num_labels: int) -> Settings:
         """The defaults for so many labels, with the changes asked for."""
-        return dataclasses.replace(settings_for(num_labels, self.model.dim), **self.changes)
+        found = dataclasses.replace(settings_for(num_labels, self.model.dim), **self.changes)
+        if "subword_dropout" not in self.changes and not can_vary(self.model.tokenizer):
+            return dataclasses.replace(found, subword_dropout=0.0)
+        return found
 
     def fit(
         self,
@@ -108,9 +112,10 @@ class Tuner:
         settings = self.settings(len(rows))
         network = self._network(answers, settings, seed)
         validate, every = self._validation(answers, data, settings)
+        variant = self._variant(rows, data, settings.subword_dropout, seed)
         outcome = train(
             Job(
-                network, LabelledObjective(self.task, network.encoder, settings.batch_rows), data,
+                network, LabelledObjective(self.task, network.encoder, settings.batch_rows, variant), data,
                 settings.recipe(self.max_length), Budget(epochs=settings.epochs), seed, folder,
                 groups=param_groups(network, settings), validate=validate, validate_every=every,
                 best=(self.task.best, "max") if validate else None, device=self.model.device.type, progress=progress,
@@ -132,6 +137,21 @@ class Tuner:
             whole = self.examples
             self._whole = tokenise(self.model.encoder, whole.texts, whole.pairs, None, self.max_length)
         return self._whole.take(rows) if len(rows) < len(self.examples) else self._whole
+
+    def _variant(
+        self, rows: NDArray[np.int64], data: Labelled, rate: float, seed: int
+    ) -> Callable[[int], Labelled] | None:
+        """epoch -> the chosen rows cut anew; None where nothing varies."""
+        if rate <= 0:
+            return None
+        part, system, max_length = self.examples.take(rows), self.model.system, self.max_length
+
+        def variant(epoch: int) -> Labelled:
+            varied = VariedTokenizer(self.model.tokenizer, rate, seed, epoch)  # type: ignore[arg-type]
+            encoder = system.encoder(self.model.module, varied)
+            return tokenise(encoder, part.texts, part.pairs, data.targets, max_length)
+
+        return variant
 
     def _network(self, answers: Answers, settings: Settings, seed: int) -> TaskModel:
         model = self.model

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -111,13 +112,22 @@ class LabelledObjective:
     Args:
         task, encoder: whose loss, whose inputs.
         batch_rows: rows of an optimiser step, fewer where they would pass `batch_tokens` padded tokens.
+        variant: epoch -> the same rows tokenised another way; None keeps them as they are.
     """
 
-    def __init__(self, task: Task, encoder: Encoder, batch_rows: int) -> None:
+    def __init__(
+        self, task: Task, encoder: Encoder, batch_rows: int, variant: Callable[[int], Labelled] | None = None
+    ) -> None:
         self.task, self.encoder, self.batch_rows = task, encoder, batch_rows
+        self._variant = None if variant is None else lru_cache(maxsize=1)(variant)
+
+    def rows(self, data: Labelled, epoch: int) -> Labelled:
+        """The rows as an epoch sees them."""
+        return data if self._variant is None else self._variant(epoch)
 
     def plan(self, data: Labelled, seed: int, epoch: int, batch_tokens: int) -> list[NDArray[np.int64]]:
         """The batches of an epoch, each the numbers of its rows; every row is in one."""
+        data = self.rows(data, epoch)
         order = permutation(len(data), seed, ORDER_STREAM, epoch)
         batches: list[NDArray[np.int64]] = []
         lengths = data.lengths
@@ -145,11 +155,11 @@ class LabelledObjective:
         """Endless batches from `position` (epoch * 2**32 + batch) on."""
         epoch, place = position >> 32, position & 0xFFFFFFFF
         while True:
-            plan = self.plan(data, seed, epoch, batch_tokens)
+            plan, rows = self.plan(data, seed, epoch, batch_tokens), self.rows(data, epoch)
             for number in range(place, len(plan)):
                 last = number + 1 == len(plan)
                 follows = (epoch + 1) << 32 if last else (epoch << 32) + number + 1
-                yield self._batch(data, plan[number], follows)
+                yield self._batch(rows, plan[number], follows)
             epoch, place = epoch + 1, 0
 
     def _batch(self, data: Labelled, rows: NDArray[np.int64], follows: int) -> Batch:
