@@ -67,8 +67,8 @@ def draw(result: TourResult, korean: bool) -> Path:
         axes.set_title(place)
     left.legend(loc="lower left", fontsize=9)
     figure.suptitle(
-        f"처음 보는 {len(word.texts)}개 문장 속의 '{word.word}' (내장 합성 말뭉치)"
+        f"처음 보는 글 {len(word.texts)}편 속의 '{word.word}' (내장 합성 말뭉치)"
         if korean
-        else f"'{word.word}' in {len(word.texts)} sentences never seen in training (built-in synthetic corpus)"
+        else f"'{word.word}' in {len(word.texts)} documents never seen in training (built-in synthetic corpus)"
     )
     return save_png(figure, result.folder / FIGURE, Title="munmaek tour", Description=result.notice)

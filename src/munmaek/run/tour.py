@@ -23,13 +23,20 @@ from munmaek.tasks.sense import separation
 WORD = "눈"
 PER_SENSE = 12
 NUM_DOCUMENTS = 20_000
+TOKENIZER, VOCAB_SIZE = "morpheme", 4_000
+"""Morphemes: in 눈이 and 눈을 the word is a token of its own, and its vector says nothing of the particle."""
+SETTINGS = {"num_layers": 4, "mask_rate": "0.30-0.15"}
+"""Twice the layers of tiny: the senses part from layer to layer."""
 NUM_LABELS = 100
 NUM_TEST = 1_000
 
 
 @dataclass(frozen=True)
 class Occurrences:
-    """Held-out occurrences of one word, and its vector in each: `(layers, occurrences, dim)`."""
+    """Held-out occurrences of one word, the sentence of each, and its vector there, in its document.
+
+    `vectors` are `(layers, occurrences, dim)`.
+    """
 
     word: str
     texts: list[str]
@@ -45,7 +52,7 @@ class TourResult:
         separation: layer -> mean over homographs of the area under the curve (tasks/sense.py), 0.5 is blindness.
         untrained: the same for the last layer of the same network with random weights.
         static: the same for one vector a word for ever, as Word2Vec has it.
-        word: the occurrences of 눈. motto: layer -> cosine of 눈 in the two sentences of the motto.
+        word: the occurrences of 눈, the motto's two last. motto: layer -> cosine of 눈 in the two sentences of the motto.
         labels: what was labelled -> {"pre-trained" | "from scratch": accuracy with 100 labels}.
     """
 
@@ -79,12 +86,15 @@ def tour(
     out = Path(out)
     say(homographs.NOTICE)
     corpus = homographs.HomographCorpus(seed, NUM_DOCUMENTS)
-    pretrained = pretrain("bert", corpus=corpus, out=out / "bert", size=size, budget=budget, seed=seed,
-                          vocab_size=8000, progress=progress)  # fmt: skip
-    start = pretrain("bert", corpus=corpus, out=out / "untrained", size=size, budget="1 steps", seed=seed,
-                     vocab_size=8000, settings={"learning_rate": 1e-12})  # fmt: skip
+    def train(name: str, budget: str, **settings: float) -> PretrainResult:
+        return pretrain("bert", corpus=corpus, out=out / name, size=size, budget=budget, seed=seed,
+                        tokenizer=TOKENIZER, vocab_size=VOCAB_SIZE, settings=SETTINGS | settings,
+                        progress=progress if name == "bert" else None)  # fmt: skip
+
+    pretrained = train("bert", budget)
+    start = train("untrained", "1 steps", learning_rate=1e-12, muon_rate=0.0)
     model, untrained = load(pretrained.folder), load(start.folder)
-    say(f"{len(homographs.senses())} homographs, {PER_SENSE} held-out sentences a sense")
+    say(f"{len(homographs.senses())} homographs, {PER_SENSE} held-out documents a sense")
     groups = _by_word(homographs.sense_examples(PER_SENSE, seed=seed))
     found = [occurrences(model, examples) for examples in groups]
     blank = [occurrences(untrained, examples) for examples in groups]
@@ -96,7 +106,7 @@ def tour(
         separation=[_mean_separation(found, layer) for layer in range(model.num_layers)],
         untrained=_mean_separation(blank, -1),
         static=float(np.mean([separation(np.ones((len(o.senses), 1)), o.senses) for o in found])),
-        word=next(o for o in found if o.word == WORD),
+        word=_with_motto(model, next(group for group in groups if group[0].word == WORD)),
         motto=model.similar(*homographs.MOTTO, word=WORD).layers,
         labels={label: _few_labels(label, out, pretrained.folder, seed, say) for label in ("topic", "sentiment")},
     )
@@ -105,11 +115,15 @@ def tour(
 
 
 def occurrences(model: Model, examples: list[homographs.SenseExample]) -> Occurrences:
-    """A word's vectors in its sentences, at the place that each example names."""
+    """A word's vectors in its documents, at the place that each example names."""
     vectors = [model.span_layers(e.text, e.start, e.end) for e in examples]
     return Occurrences(
-        examples[0].word, [e.text for e in examples], [e.sense for e in examples], np.stack(vectors, axis=1)
+        examples[0].word, [e.sentence for e in examples], [e.sense for e in examples], np.stack(vectors, axis=1)
     )
+
+
+def _with_motto(model: Model, examples: list[homographs.SenseExample]) -> Occurrences:
+    return occurrences(model, [*examples, *homographs.motto_examples()])
 
 
 def _by_word(examples: list[homographs.SenseExample]) -> list[list[homographs.SenseExample]]:

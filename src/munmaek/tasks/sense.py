@@ -11,6 +11,9 @@ from numpy.typing import NDArray
 def separation(vectors: NDArray[np.floating], senses: Sequence[str]) -> float:
     """Area under the ROC curve of the cosine between occurrences as a sign of the same sense, 0 to 1.
 
+    Cosines are taken from the mean of the word's vectors: contextual vectors lie in a narrow cone, around what all
+    occurrences share (Ethayarajh 2019), and that says nothing of sense.
+
     Of all pairs of occurrences of one word, the chance that a pair of one sense has a larger cosine than a pair of two
     senses; ties count half. 0.5 is blindness: a word with one vector for ever gives exactly 0.5.
 
@@ -19,6 +22,7 @@ def separation(vectors: NDArray[np.floating], senses: Sequence[str]) -> float:
     Returns:
         NaN where all occurrences have one sense, or no sense occurs twice.
     """
+    vectors = vectors - vectors.mean(axis=0)
     unit = vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
     first, second = np.triu_indices(len(senses), k=1)
     # rounded so that equal vectors tie, whatever the order of summation

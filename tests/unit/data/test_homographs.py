@@ -250,8 +250,18 @@ def test_sense_examples_are_unseen_and_cover_every_scene_sense(documents):
     assert min(per_sense.values()) == max(per_sense.values()) == 12
     for example in examples:
         assert example.text[example.start : example.end] == example.word
-        assert example.text not in trained
+        assert example.sentence in example.text[: example.end + len(example.sentence)]
+        assert example.sentence not in trained
+    assert len({example.text for example in examples}) == len(examples)
     assert examples == homographs.sense_examples(12, seed=4)
+
+
+def test_the_motto_is_an_example_of_each_sense() -> None:
+    snow, eye = homographs.motto_examples()
+    assert [snow.sentence, eye.sentence] == list(homographs.MOTTO)
+    assert [snow.sense, eye.sense] == ["snow", "eye"]
+    for example in (snow, eye):
+        assert example.text[example.start : example.start + len("눈이")] == "눈이"
 
 
 def test_the_vocabulary_and_the_templates_are_rich(documents):

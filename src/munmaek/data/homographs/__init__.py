@@ -41,6 +41,7 @@ __all__ = [
     "documents",
     "held_out",
     "labelled",
+    "motto_examples",
     "sense_examples",
     "senses",
     "topics",
@@ -53,6 +54,7 @@ NOTICE = (
 )
 MOTTO = ("눈이 와서 너무 좋다", "너의 눈이 너무 예쁘다")
 SENTIMENTS = ("positive", "negative", "neutral")
+_MOTTO_SENSES = ("snow", "eye")
 PARTS = ("train", "held_out", "all")
 
 _HELD_HASH = 8
@@ -87,13 +89,14 @@ class Document:
 
 @dataclass(frozen=True)
 class SenseExample:
-    """A held-out sentence with one homograph at text[start:end] and its sense."""
+    """A held-out document with one homograph at text[start:end], its sense, and the sentence that it stands in."""
 
     text: str
     word: str
     start: int
     end: int
     sense: str
+    sentence: str
 
 
 @dataclass(frozen=True)
@@ -143,21 +146,32 @@ def topics() -> tuple[str, ...]:
 
 
 def sense_examples(per_sense: int = 10, *, seed: int = 0) -> list[SenseExample]:
-    """Up to `per_sense` distinct held-out sentences of every sense that has a scene, sense by sense.
+    """`per_sense` distinct held-out documents of every sense that has a scene, sense by sense.
 
-    Every sentence comes from a template or a phrase that the training part never uses; nearly all tell the sense alone.
+    The occurrence looked at stands in a sentence whose template or phrase the training part never uses; the other
+    sentences of its document are new combinations of what training shows.
     """
+    rules = load_grammar()
     examples: list[SenseExample] = []
-    for number, scene in enumerate(load_grammar().scenes):
-        found: dict[str, SenseExample] = {}
-        for draws in islice(rows(seed, _SENSE_STREAM, number, block=64), 40 * per_sense):
-            if len(found) == per_sense:
-                break
-            sentence = _unseen_sentence(_speaker(load_grammar(), scene, draws))
-            spot = next(mark for mark in sentence.homographs if (mark.word, mark.sense) == (scene.word, scene.sense))
-            found.setdefault(sentence.text, SenseExample(sentence.text, *spot))
-        examples += found.values()
+    for number, scene in enumerate(rules.scenes):
+        draws = rows(seed, _SENSE_STREAM, number, block=64)
+        made = _distinct(_compose(rules, row, unseen=True, scene=scene) for row in draws)
+        examples += [_looked_at(document, scene.word, scene.sense) for document in islice(made, per_sense)]
     return examples
+
+
+def motto_examples() -> list[SenseExample]:
+    """The two occurrences of the motto's word, each in its held-out document."""
+    return [_looked_at(document, "눈", sense) for document, sense in zip(_motto_documents(), _MOTTO_SENSES, strict=True)]
+
+
+def _looked_at(document: Document, word: str, sense: str) -> SenseExample:
+    """The first occurrence of a sense in the document's unseen sentence."""
+    place = next(place for place, sentence in enumerate(document.sentences) if sentence.unseen)
+    sentence = document.sentences[place]
+    spot = next(mark for mark in sentence.homographs if (mark.word, mark.sense) == (word, sense))
+    before = sum(len(earlier.text) + 1 for earlier in document.sentences[:place])
+    return SenseExample(document.text, word, before + spot.start, before + spot.end, sense, sentence.text)
 
 
 def _check(count: int) -> None:
@@ -217,7 +231,7 @@ def _is_held(document: Document) -> bool:
 def _motto_documents() -> Iterator[Document]:
     snow = ("밤새 기온이 뚝 떨어졌다", MOTTO[0], "강아지와 함께 하얀 운동장을 오래 걸었다")
     eye = ("오랜만에 너와 마주 앉아 이야기를 나누었다", MOTTO[1], "그래서 자꾸만 너를 바라보게 된다")
-    for lines, sense, topic in ((snow, "snow", "자연"), (eye, "eye", "가정")):
+    for lines, sense, topic in zip((snow, eye), _MOTTO_SENSES, ("자연", "가정"), strict=True):
         start = lines[1].index("눈")
         spot = (Occurrence("눈", start, start + 1, sense),)
         sentences = tuple(Sentence(line, spot if line in MOTTO else (), line in MOTTO) for line in lines)
@@ -230,8 +244,9 @@ def _speaker(rules: Grammar, scene: Scene, draws: Draws) -> Speaker:
     return Speaker(rules, scene, draws, style, stop)
 
 
-def _compose(rules: Grammar, draws: Draws, *, unseen: bool) -> Document:
-    scene = rules.scenes[draws.below(len(rules.scenes))]
+def _compose(rules: Grammar, draws: Draws, *, unseen: bool, scene: Scene | None = None) -> Document:
+    drawn = rules.scenes[draws.below(len(rules.scenes))]
+    scene = scene or drawn
     sentiment = SENTIMENTS[draws.below(len(SENTIMENTS))]
     speaker = _speaker(rules, scene, draws)
     sentences = [_said(speaker, draws.pick(scene.opening))]
@@ -270,11 +285,3 @@ def _framed(speaker: Speaker, cues: tuple[Pieces, ...], unseen: bool = False) ->
     own = rules.word_frames.get(scene.word, ())
     source = draws.pick(own if own and draws.below(2) else rules.frames)
     return _said(speaker, rules.frame(scene, source), draws.pick(cues), unseen)
-
-
-def _unseen_sentence(speaker: Speaker) -> Sentence:
-    """A sentence from a held-out template, or a known frame around a held-out phrase."""
-    scene = speaker.scene
-    if scene.held_cues and speaker.draws.below(2):
-        return _framed(speaker, scene.held_cues, unseen=True)
-    return _said(speaker, speaker.draws.pick(scene.held), unseen=True)
