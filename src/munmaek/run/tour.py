@@ -86,6 +86,7 @@ def tour(
     out = Path(out)
     say(homographs.NOTICE)
     corpus = homographs.HomographCorpus(seed, NUM_DOCUMENTS)
+
     def train(name: str, budget: str, **settings: float) -> PretrainResult:
         return pretrain("bert", corpus=corpus, out=out / name, size=size, budget=budget, seed=seed,
                         tokenizer=TOKENIZER, vocab_size=VOCAB_SIZE, settings=SETTINGS | settings,

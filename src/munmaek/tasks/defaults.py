@@ -24,6 +24,7 @@ class Settings:
         pooling: how token states become a text's vector. dropout: before the head. weight_decay: of matrices.
         optimizer, muon_rate: as in a Recipe. network_dropout: of every dropout while training; below 0 leaves its own.
         subword_dropout: chance that a subword is passed over when a text is cut, anew each epoch (data/variation.py).
+        auxiliary: weight of the system's auxiliary loss (Radford 2018 equation 5: 0.5); 0 where it has none.
     """
 
     epochs: float
@@ -39,6 +40,7 @@ class Settings:
     muon_rate: float = 0.002
     network_dropout: float = -1.0
     subword_dropout: float = 0.0
+    auxiliary: float = 0.0
 
     def recipe(self, max_length: int) -> Recipe:
         """The trainer's recipe; a step is counted in rows, `batch_tokens` only bounds its memory."""

@@ -162,7 +162,9 @@ def sense_examples(per_sense: int = 10, *, seed: int = 0) -> list[SenseExample]:
 
 def motto_examples() -> list[SenseExample]:
     """The two occurrences of the motto's word, each in its held-out document."""
-    return [_looked_at(document, "눈", sense) for document, sense in zip(_motto_documents(), _MOTTO_SENSES, strict=True)]
+    return [
+        _looked_at(document, "눈", sense) for document, sense in zip(_motto_documents(), _MOTTO_SENSES, strict=True)
+    ]
 
 
 def _looked_at(document: Document, word: str, sense: str) -> SenseExample:
