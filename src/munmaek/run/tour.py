@@ -52,7 +52,8 @@ class TourResult:
         separation: layer -> mean over homographs of the area under the curve (tasks/sense.py), 0.5 is blindness.
         untrained: the same for the last layer of the same network with random weights.
         static: the same for one vector a word for ever, as Word2Vec has it.
-        word: the occurrences of 눈, the motto's two last. motto: layer -> cosine of 눈 in the two sentences of the motto.
+        word: the occurrences of 눈, the motto's two last.
+        motto: layer -> cosine of 눈 in the two sentences of the motto.
         labels: what was labelled -> {"pre-trained" | "from scratch": accuracy with 100 labels}.
     """
 
