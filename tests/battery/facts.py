@@ -25,5 +25,10 @@ class Facts:
 
 
 FACTS = {
+    "elmo": Facts(
+        "both",
+        {"forward": "ln V", "backward": "ln V"},
+        {"cells": 32, "dim": 16, "num_highway": 1, "filters": [[1, 8], [3, 16]]},
+    ),
     "bert": Facts("both", {"mlm": "ln V", "nsp": "ln 2"}, {"dim": 32, "num_layers": 2, "num_heads": 2}),
 }
