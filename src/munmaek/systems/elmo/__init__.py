@@ -9,6 +9,7 @@ from munmaek.core.contracts import System, Tokenizer
 from munmaek.core.recipe import Recipe
 from munmaek.systems.elmo import foreign
 from munmaek.systems.elmo.encoder import ElmoEncoder
+from munmaek.systems.elmo.language import ElmoLanguageModel
 from munmaek.systems.elmo.model import PRESETS, Elmo, ElmoConfig
 from munmaek.systems.elmo.objective import OPTIONS, ElmoObjective
 
@@ -46,4 +47,5 @@ CARD = System(
     imports={"elmo": foreign.read_bilm},
     tokenizer="word",
     vocab_size=50_000,
+    language_model=ElmoLanguageModel,
 )

@@ -152,6 +152,7 @@ def read_bilm(folder: Path) -> tuple[Elmo, Tokenizer]:
         model = Elmo(config)
     found = from_bilm(arrays, config)
     model.load_state_dict({name: torch.from_numpy(np.ascontiguousarray(v)) for name, v in found.items()}, strict=False)
+    torch.nn.init.zeros_(model.softmax_weight)  # every word is equally likely, until it is trained
     model.untrained = ("softmax",)
     return model.eval(), _tokenizer(words)
 

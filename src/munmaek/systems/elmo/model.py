@@ -170,17 +170,17 @@ class Highway(nn.Module):
 
 
 class Carried(NamedTuple):
-    """What the LSTMs remember: hidden (layers, 2, batch, dim) and cells (layers, 2, batch, cells)."""
+    """What the LSTMs remember: hidden (layers, dirs, batch, dim) and cells (layers, dirs, batch, cells)."""
 
     hidden: Tensor
     cells: Tensor
 
 
 class Output(NamedTuple):
-    """Summed losses in nats of the words before and after, the hits (None in training), and the last memory."""
+    """Each direction's summed loss in nats and its hits (None in training); and what is remembered at the end."""
 
-    losses: tuple[Tensor, Tensor]
-    hits: tuple[Tensor | None, Tensor | None]
+    losses: list[Tensor]
+    hits: list[Tensor | None]
     carried: Carried
 
 
@@ -208,12 +208,12 @@ class Elmo(nn.Module):
     def forward(
         self,
         characters: Int[Tensor, "words symbols"],
-        words: Int[Tensor, "2 batch seq"],
-        labels: Int[Tensor, "2 batch seq"],
+        words: Int[Tensor, "dirs batch seq"],
+        labels: Int[Tensor, "dirs batch seq"],
         lengths: Int[Tensor, " batch"],
         start: tuple[Tensor, Tensor] | None = None,
     ) -> Output:
-        """Loss of both directions.
+        """Loss of both directions, or of the forward one alone.
 
         Args:
             characters: of the batch's different words. words: their numbers, each direction's in its own order.
@@ -222,9 +222,9 @@ class Elmo(nn.Module):
         layers, carried = self.read(self.words(characters), words.transpose(1, 2), lengths, start)
         states = self.dropout(layers[-1]).flatten(1, 2)
         wanted = labels.transpose(1, 2).flatten(1)
-        rows = [(states[d][wanted[d] >= 0], wanted[d][wanted[d] >= 0]) for d in range(2)]
-        (before, after) = self._losses(rows)
-        return Output((before[0], after[0]), (before[1], after[1]), carried)
+        rows = [(side[asked >= 0], asked[asked >= 0]) for side, asked in zip(states, wanted, strict=True)]
+        found = self._losses(rows)
+        return Output([loss for loss, _ in found], [hits for _, hits in found], carried)
 
     def _losses(self, rows: list[tuple[Tensor, Tensor]]) -> list[tuple[Tensor, Tensor | None]]:
         """Summed cross entropy and hits of (states, labels); in training over a sample of a large vocabulary."""
@@ -233,17 +233,16 @@ class Elmo(nn.Module):
             return [linear_cross_entropy(hidden, weight, bias, labels) for hidden, labels in rows]
         sample = sample_words(torch.cat([labels for _, labels in rows]), len(bias), tries)
         weight, bias = weight[sample.words], bias[sample.words] - sample.log_chances
-        ends = [len(rows[0][1]), len(rows[0][1]) + len(rows[1][1])]
-        places = (sample.places[: ends[0]], sample.places[ends[0] : ends[1]])
-        return [linear_cross_entropy(rows[d][0], weight, bias, places[d]) for d in range(2)]
+        places = sample.places.split([len(labels) for _, labels in rows])
+        return [linear_cross_entropy(rows[d][0], weight, bias, places[d]) for d in range(len(rows))]
 
     def read(
         self,
         vectors: Float[Tensor, "words dim"],
-        words: Int[Tensor, "2 seq batch"],
+        words: Int[Tensor, "dirs seq batch"],
         lengths: Int[Tensor, " batch"],
         start: tuple[Tensor, Tensor] | None = None,
-    ) -> tuple[list[Float[Tensor, "2 seq batch dim"]], Carried]:
+    ) -> tuple[list[Float[Tensor, "dirs seq batch dim"]], Carried]:
         """States of every layer in reading order, the words' own vectors first; and what is remembered at the end."""
         states = nn.functional.embedding(words, vectors.float())
         found = [states]
