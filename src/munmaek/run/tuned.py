@@ -19,7 +19,7 @@ from munmaek.core.errors import CheckpointError, RequestError
 from munmaek.run import folder as model_folder
 from munmaek.run.model import Model
 from munmaek.run.model import load as load_model
-from munmaek.run.tuning import compute
+from munmaek.run.tuning import both_orders, compute
 from munmaek.tasks import Answers, Task
 from munmaek.tasks.defaults import Settings
 from munmaek.tasks.labelled import tokenise
@@ -51,7 +51,8 @@ class Tuned:
         if self.task.pairs is not None and self.task.pairs != (pairs is not None):
             found, wanted = ("one text a row", "two") if pairs is None else ("two texts a row", "one")
             raise RequestError(f"{found}; this model was fine-tuned on {wanted}", where=str(self.model.folder))
-        data = tokenise(self.model.encoder, texts, pairs, None, self.max_length)
+        orders = both_orders(self.model, self.task)
+        data = tokenise(self.model.encoder, texts, pairs, None, self.max_length, orders)
         outputs = compute(self.model, self.network, data, batch_tokens)
         if not np.isfinite(outputs).all():
             raise CheckpointError(

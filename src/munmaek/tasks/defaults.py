@@ -23,6 +23,7 @@ class Settings:
         warmup: share of the training in which the rate rises from 0; then it falls to 0 in a straight line.
         pooling: how token states become a text's vector. dropout: before the head. weight_decay: of matrices.
         optimizer, muon_rate: as in a Recipe. network_dropout: of every dropout while training; below 0 leaves its own.
+        auxiliary: weight of the system's auxiliary loss (Radford 2018 equation 5: 0.5); 0 where it has none.
     """
 
     epochs: float
@@ -37,6 +38,7 @@ class Settings:
     optimizer: str = "adamw"
     muon_rate: float = 0.002
     network_dropout: float = -1.0
+    auxiliary: float = 0.0
 
     def recipe(self, max_length: int) -> Recipe:
         """The trainer's recipe; a step is counted in rows, `batch_tokens` only bounds its memory."""

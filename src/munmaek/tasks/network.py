@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -22,23 +22,41 @@ def make_head(dim: int, num_outputs: int, *, dropout: float = 0.1, seed: int = 0
         return Linear(dim, num_outputs, dropout)
 
 
+Auxiliary = Callable[[nn.Module, torch.Tensor, Mapping[str, torch.Tensor]], tuple[torch.Tensor, int]]
+"""(module, last states, inputs) -> summed loss in nats, number of targets; see `contracts.Adaptation`."""
+
+
 class TaskModel(nn.Module):
     """Encoder, pooling and head.
 
     Attributes:
         body: the encoder's module. head: the task's. pooling: how token states become one vector a text.
+        auxiliary: the system's auxiliary loss on the task's texts; None without one.
     """
 
-    def __init__(self, encoder: Encoder, head: Linear, pooling: str) -> None:
+    def __init__(self, encoder: Encoder, head: Linear, pooling: str, auxiliary: Auxiliary | None = None) -> None:
         super().__init__()
         self.body = encoder.module
         self.head = head
-        self.encoder, self.pooling = encoder, pooling
+        self.encoder, self.pooling, self.auxiliary = encoder, pooling, auxiliary
 
-    def forward(self, inputs: Mapping[str, torch.Tensor]) -> torch.Tensor:
-        """Inputs as the encoder collates them, `(batch, seq)` each, to outputs `(batch, num_outputs)`."""
-        states = self.encoder.forward(inputs)
-        return self.head(self.encoder.summary(states, inputs["attention_mask"], self.pooling))
+    def forward(self, inputs: Mapping[str, torch.Tensor], auxiliary: bool = False) -> Any:
+        """Inputs as the encoder collates them, `(batch, seq)` each, to outputs `(batch, num_outputs)`.
+
+        Of rows with several readings, `(batch, readings, seq)`, the vectors are added (Radford 2018 §3.3). With
+        `auxiliary` a pair: the outputs, and that loss with its number of targets.
+        """
+        several = inputs["attention_mask"].ndim == 3
+        flat = {name: tensor.flatten(0, 1) for name, tensor in inputs.items()} if several else inputs
+        states = self.encoder.forward(flat)
+        vectors = self.encoder.summary(states, flat["attention_mask"], self.pooling)
+        if several:
+            vectors = vectors.unflatten(0, (len(inputs["attention_mask"]), -1)).sum(1)
+        outputs = self.head(vectors)
+        if not auxiliary:
+            return outputs
+        assert self.auxiliary is not None
+        return outputs, self.auxiliary(self.body, states, flat)
 
 
 def outputs(model: TaskModel, data: Labelled, batch_tokens: int = 8_192) -> NDArray[np.float32]:
@@ -50,7 +68,7 @@ def outputs(model: TaskModel, data: Labelled, batch_tokens: int = 8_192) -> NDAr
     found = np.zeros((len(data), model.head.output.out_features), dtype=np.float32)
     with torch.no_grad():
         for rows in by_length(data.lengths, batch_tokens):
-            arrays: Mapping[str, NDArray[Any]] = model.encoder.collate([data.encoding(int(row)) for row in rows])
+            arrays = data.arrays(model.encoder, rows)
             inputs = {name: torch.from_numpy(np.ascontiguousarray(array)).to(device) for name, array in arrays.items()}
             found[rows] = model(inputs).float().cpu().numpy()
     return found
