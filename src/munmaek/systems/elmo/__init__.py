@@ -8,9 +8,10 @@ from typing import Any
 from munmaek.core.contracts import System, Tokenizer
 from munmaek.core.recipe import Recipe
 from munmaek.systems.elmo import foreign
+from munmaek.systems.elmo.adapt import ADAPTATION
 from munmaek.systems.elmo.encoder import ElmoEncoder
 from munmaek.systems.elmo.language import ElmoLanguageModel
-from munmaek.systems.elmo.model import PRESETS, Elmo, ElmoConfig
+from munmaek.systems.elmo.model import PRESETS, ElmoConfig, ElmoForPreTraining
 from munmaek.systems.elmo.objective import OPTIONS, ElmoObjective
 
 RECIPES = {
@@ -39,7 +40,7 @@ CARD = System(
     presets=PRESETS,
     recipes=RECIPES,
     options=OPTIONS,
-    build=Elmo,
+    build=ElmoForPreTraining,
     objective=_objective,
     encoder=ElmoEncoder,
     save=foreign.save,
@@ -48,4 +49,5 @@ CARD = System(
     tokenizer="word",
     vocab_size=50_000,
     language_model=ElmoLanguageModel,
+    adaptation=ADAPTATION,
 )

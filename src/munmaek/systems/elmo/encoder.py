@@ -15,7 +15,7 @@ from munmaek.core.errors import RequestError
 from munmaek.data.truncation import cut
 from munmaek.nn.pooling import pool
 from munmaek.systems.elmo.characters import Speller
-from munmaek.systems.elmo.model import Elmo
+from munmaek.systems.elmo.model import Elmo, ElmoForPreTraining
 
 
 class ElmoEncoder:
@@ -25,9 +25,9 @@ class ElmoEncoder:
     """
 
     def __init__(self, model: nn.Module, tokenizer: Tokenizer) -> None:
-        assert isinstance(model, Elmo)
-        self.module: nn.Module = model
-        self._elmo = model
+        assert isinstance(model, ElmoForPreTraining)
+        self._elmo: Elmo = model.elmo
+        self.module: nn.Module = model.elmo
         self.tokenizer = tokenizer
         self.dim = 2 * model.config.dim
         self.num_layers = model.config.num_layers + 1

@@ -22,7 +22,7 @@ from munmaek.data.normalise import Normaliser
 from munmaek.data.tokenizers import TextTokenizer, load_tokenizer
 from munmaek.formats import hdf5, huggingface, safetensors
 from munmaek.systems.elmo.characters import NUM_SYMBOLS
-from munmaek.systems.elmo.model import Elmo, ElmoConfig
+from munmaek.systems.elmo.model import ElmoConfig, ElmoForPreTraining
 
 Arrays = dict[str, NDArray[Any]]
 
@@ -48,21 +48,21 @@ class Entry:
 
 def table(config: ElmoConfig) -> dict[str, Entry]:
     """bilm-tf's name -> what it is of ours. The softmax has no name there: the release does not hold it."""
-    names = {"char_embed": Entry(("words.symbols.weight",), "symbols")}
+    names = {"char_embed": Entry(("elmo.words.symbols.weight",), "symbols")}
     for place in range(len(config.filters)):
-        names[f"CNN/W_cnn_{place}"] = Entry((f"words.convolutions.{place}.weight",), "filter")
-        names[f"CNN/b_cnn_{place}"] = Entry((f"words.convolutions.{place}.bias",))
+        names[f"CNN/W_cnn_{place}"] = Entry((f"elmo.words.convolutions.{place}.weight",), "filter")
+        names[f"CNN/b_cnn_{place}"] = Entry((f"elmo.words.convolutions.{place}.bias",))
     for place in range(config.num_highway):
         for theirs, part in (("transform", "transform"), ("carry", "gate")):
-            ours = f"words.highways.{place}.{part}"
+            ours = f"elmo.words.highways.{place}.{part}"
             names[f"CNN_high_{place}/W_{theirs}"] = Entry((f"{ours}.weight",), "matrix")
             names[f"CNN_high_{place}/b_{theirs}"] = Entry((f"{ours}.bias",))
     if config.num_filters != config.dim:
-        names["CNN_proj/W_proj"] = Entry(("words.projection.weight",), "matrix")
-        names["CNN_proj/b_proj"] = Entry(("words.projection.bias",))
+        names["CNN_proj/W_proj"] = Entry(("elmo.words.projection.weight",), "matrix")
+        names["CNN_proj/b_proj"] = Entry(("elmo.words.projection.bias",))
     for direction in range(2):
         for place in range(config.num_layers):
-            cell, ours = f"RNN_{direction}/RNN/MultiRNNCell/Cell{place}/LSTMCell", f"layers.{place}"
+            cell, ours = f"RNN_{direction}/RNN/MultiRNNCell/Cell{place}/LSTMCell", f"elmo.layers.{place}"
             names[f"{cell}/W_0"] = Entry((f"{ours}.weight_input", f"{ours}.weight_state"), "gates", direction)
             names[f"{cell}/B"] = Entry((f"{ours}.biases.{direction}",), "gate bias")
             names[f"{cell}/W_P_0"] = Entry((f"{ours}.projection",), "matrix", direction)
@@ -124,7 +124,7 @@ def from_bilm(arrays: Mapping[str, NDArray[Any]], config: ElmoConfig) -> Arrays:
 # ---- bilm-tf's two files --------------------------------------------------------------------------------------------
 
 
-def read_bilm(folder: Path) -> tuple[Elmo, Tokenizer]:
+def read_bilm(folder: Path) -> tuple[ElmoForPreTraining, Tokenizer]:
     """A folder with bilm-tf's options.json and *weights*.hdf5, and its vocab*.txt where there is one.
 
     The text is cut at white space, as there; the softmax starts untrained. Without a vocabulary every word is read by
@@ -141,7 +141,7 @@ def read_bilm(folder: Path) -> tuple[Elmo, Tokenizer]:
     config = _config(read_json(source), source, len(kinds.SPECIALS) + len(words))
     arrays = hdf5.read(weights)
     with torch.device("meta"):
-        shapes = {name: np.empty((0, *value.shape)) for name, value in Elmo(config).state_dict().items()}
+        shapes = {name: np.empty((0, *value.shape)) for name, value in ElmoForPreTraining(config).state_dict().items()}
     for theirs, entry in table(config).items():
         if theirs not in arrays:
             raise CheckpointError(f"the tensor {theirs} is missing", where=str(weights), fix="Copy the file again.")
@@ -149,7 +149,7 @@ def read_bilm(folder: Path) -> tuple[Elmo, Tokenizer]:
         arrays[theirs] = huggingface.check_tensor(theirs, arrays[theirs], expected, weights)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
-        model = Elmo(config)
+        model = ElmoForPreTraining(config)
     found = from_bilm(arrays, config)
     model.load_state_dict({name: torch.from_numpy(np.ascontiguousarray(v)) for name, v in found.items()}, strict=False)
     torch.nn.init.zeros_(model.softmax_weight)  # every word is equally likely, until it is trained
@@ -163,7 +163,7 @@ def write_bilm(model: torch.nn.Module, tokenizer: Tokenizer, folder: Path) -> No
     Raises:
         RequestError: characters that bilm-tf does not have. JobError: no room.
     """
-    assert isinstance(model, Elmo)
+    assert isinstance(model, ElmoForPreTraining)
     config = model.config
     if config.characters != "bytes":
         raise RequestError(
@@ -253,7 +253,7 @@ def _tokenizer(words: list[str]) -> TextTokenizer:
 # ---- our folder -----------------------------------------------------------------------------------------------------
 
 
-def read(folder: Path) -> tuple[Elmo, Tokenizer]:
+def read(folder: Path) -> tuple[ElmoForPreTraining, Tokenizer]:
     """A folder that `save` wrote.
 
     Raises:
@@ -275,7 +275,7 @@ def read(folder: Path) -> tuple[Elmo, Tokenizer]:
     where = folder / huggingface.WEIGHTS
     tensors = safetensors.read(where)
     with torch.device("meta"):
-        model = Elmo(config)
+        model = ElmoForPreTraining(config)
     found: dict[str, torch.Tensor] = {}
     for name, value in model.state_dict().items():
         if name not in tensors:
@@ -291,7 +291,7 @@ def save(model: torch.nn.Module, tokenizer: Tokenizer, folder: Path) -> None:
     Raises:
         CheckpointError: the tokenizer's vocabulary is not the model's. JobError: no room.
     """
-    assert isinstance(model, Elmo)
+    assert isinstance(model, ElmoForPreTraining)
     _check_vocabulary(model.config, tokenizer, folder)
     write_json(folder / huggingface.CONFIG, {"model_type": TYPE, **to_dict(model.config)})
     if model.config.characters == "bytes":

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from munmaek.core.contracts import Encoding, Likelihood, Tokenizer
 from munmaek.core.errors import CheckpointError
 from munmaek.systems.elmo.characters import Speller
-from munmaek.systems.elmo.model import Elmo
+from munmaek.systems.elmo.model import ElmoForPreTraining
 
 
 class ElmoLanguageModel:
@@ -26,14 +26,14 @@ class ElmoLanguageModel:
     """
 
     def __init__(self, model: nn.Module, tokenizer: Tokenizer) -> None:
-        assert isinstance(model, Elmo)
+        assert isinstance(model, ElmoForPreTraining)
         if not bool(model.softmax_weight.any()):
             raise CheckpointError(
                 "bilm-tf's files do not hold the softmax, so this model predicts no words",
                 where="language model",
                 fix="Train on with: munmaek pretrain elmo --init RUN",
             )
-        self._elmo = model
+        self._model = model
         self.tokenizer = tokenizer
         self.speller = Speller(tokenizer, model.config.characters, model.config.max_symbols)
         self.first, self.end = self.speller.ends
@@ -76,13 +76,13 @@ class ElmoLanguageModel:
             labels[row, : len(words) + 1] = [*words, self.end]
         labels[labels >= self.speller.size] = self.speller.unknown
         carried: tuple[Tensor, Tensor] | None = None
-        total, window = 0.0, self._elmo.config.max_positions
+        total, window = 0.0, self._model.config.max_positions
         for begin in range(0, ids.shape[1], window):
             part = slice(begin, begin + window)
             left = np.clip(lengths - begin, 1, ids[:, part].shape[1])
             characters, words = self._spelt(ids[:, part])
             with torch.no_grad():
-                output = self._elmo(characters, words[None], self._tensor(labels[None, :, part]),
+                output = self._model(characters, words[None], self._tensor(labels[None, :, part]),
                                     self._tensor(left), carried)  # fmt: skip
             total, carried = total + float(output.losses[0]), output.carried
         return total
@@ -91,10 +91,10 @@ class ElmoLanguageModel:
         self, ids: list[int], carried: tuple[Tensor, Tensor] | None
     ) -> tuple[NDArray[np.float32], tuple[Tensor, Tensor]]:
         characters, words = self._spelt(np.array([ids], dtype=np.int64))
-        elmo = self._elmo
+        model, elmo = self._model, self._model.elmo
         with torch.no_grad():
             layers, after = elmo.read(elmo.words(characters), words.t()[None], self._tensor([len(ids)]), carried)
-            logits = nn.functional.linear(layers[-1][0, -1, 0], elmo.softmax_weight, elmo.softmax_bias)
+            logits = nn.functional.linear(layers[-1][0, -1, 0], model.softmax_weight, model.softmax_bias)
         return logits.float().cpu().numpy(), after
 
     def _spelt(self, ids: NDArray[np.int64]) -> tuple[Tensor, Tensor]:
@@ -103,4 +103,4 @@ class ElmoLanguageModel:
         return self._tensor(self.speller.rows(different)), self._tensor(words.reshape(ids.shape))
 
     def _tensor(self, values: Any) -> Tensor:
-        return torch.as_tensor(np.asarray(values)).to(self._elmo.softmax_bias.device)
+        return torch.as_tensor(np.asarray(values)).to(self._model.softmax_bias.device)

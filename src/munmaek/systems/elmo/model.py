@@ -185,56 +185,17 @@ class Output(NamedTuple):
 
 
 class Elmo(nn.Module):
-    """The bidirectional language model: words, LSTM layers and the softmax (Peters 2018 §3.1).
-
-    Attributes:
-        untrained: parts that the files this was read from did not have, newly initialised.
-    """
+    """The encoder: words from characters, then LSTM layers in both directions (Peters 2018 §3.1-3.2)."""
 
     def __init__(self, config: ElmoConfig) -> None:
         super().__init__()
         self.config = config
-        self.untrained: tuple[str, ...] = ()
         self.words = CharacterWords(config)
         self.layers = nn.ModuleList(
             BiLstm(config.dim, config.cells, config.dim, config.cell_clip, config.state_clip)
             for _ in range(config.num_layers)
         )
         self.dropout = Dropout(config.dropout)
-        self.softmax_weight = nn.Parameter(torch.empty(config.vocab_size, config.dim))
-        self.softmax_bias = nn.Parameter(torch.zeros(config.vocab_size))
-        nn.init.normal_(self.softmax_weight, std=config.dim**-0.5)
-
-    def forward(
-        self,
-        characters: Int[Tensor, "words symbols"],
-        words: Int[Tensor, "dirs batch seq"],
-        labels: Int[Tensor, "dirs batch seq"],
-        lengths: Int[Tensor, " batch"],
-        start: tuple[Tensor, Tensor] | None = None,
-    ) -> Output:
-        """Loss of both directions, or of the forward one alone.
-
-        Args:
-            characters: of the batch's different words. words: their numbers, each direction's in its own order.
-            labels: the word that each has to predict; below 0 none. lengths: real tokens of each row, its first.
-        """
-        layers, carried = self.read(self.words(characters), words.transpose(1, 2), lengths, start)
-        states = self.dropout(layers[-1]).flatten(1, 2)
-        wanted = labels.transpose(1, 2).flatten(1)
-        rows = [(side[asked >= 0], asked[asked >= 0]) for side, asked in zip(states, wanted, strict=True)]
-        found = self._losses(rows)
-        return Output([loss for loss, _ in found], [hits for _, hits in found], carried)
-
-    def _losses(self, rows: list[tuple[Tensor, Tensor]]) -> list[tuple[Tensor, Tensor | None]]:
-        """Summed cross entropy and hits of (states, labels); in training over a sample of a large vocabulary."""
-        weight, bias, tries = self.softmax_weight, self.softmax_bias, self.config.sampled_words
-        if not (self.training and torch.is_grad_enabled() and 0 < 4 * tries <= len(bias)):
-            return [linear_cross_entropy(hidden, weight, bias, labels) for hidden, labels in rows]
-        sample = sample_words(torch.cat([labels for _, labels in rows]), len(bias), tries)
-        weight, bias = weight[sample.words], bias[sample.words] - sample.log_chances
-        places = sample.places.split([len(labels) for _, labels in rows])
-        return [linear_cross_entropy(rows[d][0], weight, bias, places[d]) for d in range(len(rows))]
 
     def read(
         self,
@@ -271,3 +232,53 @@ class Elmo(nn.Module):
         orders = reading_orders(mask)
         layers, carried = self.read(self.words(characters), words.flatten()[orders], mask.sum(1).clamp(min=1), start)
         return torch.stack([put_back(states, orders) for states in layers]), carried
+
+
+class ElmoForPreTraining(nn.Module):
+    """ELMo with the softmax that both directions share: the bidirectional language model (Peters 2018 §3.1).
+
+    Attributes:
+        config: its shape. elmo: the encoder.
+        untrained: parts that the files this was read from did not have.
+    """
+
+    def __init__(self, config: ElmoConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.untrained: tuple[str, ...] = ()
+        self.elmo = Elmo(config)
+        self.softmax_weight = nn.Parameter(torch.empty(config.vocab_size, config.dim))
+        self.softmax_bias = nn.Parameter(torch.zeros(config.vocab_size))
+        nn.init.normal_(self.softmax_weight, std=config.dim**-0.5)
+
+    def forward(
+        self,
+        characters: Int[Tensor, "words symbols"],
+        words: Int[Tensor, "dirs batch seq"],
+        labels: Int[Tensor, "dirs batch seq"],
+        lengths: Int[Tensor, " batch"],
+        start: tuple[Tensor, Tensor] | None = None,
+    ) -> Output:
+        """Loss of both directions, or of the forward one alone.
+
+        Args:
+            characters: of the batch's different words. words: their numbers, each direction's in its own order.
+            labels: the word that each has to predict; below 0 none. lengths: real tokens of each row, its first.
+        """
+        elmo = self.elmo
+        layers, carried = elmo.read(elmo.words(characters), words.transpose(1, 2), lengths, start)
+        states = elmo.dropout(layers[-1]).flatten(1, 2)
+        wanted = labels.transpose(1, 2).flatten(1)
+        rows = [(side[asked >= 0], asked[asked >= 0]) for side, asked in zip(states, wanted, strict=True)]
+        found = self._losses(rows)
+        return Output([loss for loss, _ in found], [hits for _, hits in found], carried)
+
+    def _losses(self, rows: list[tuple[Tensor, Tensor]]) -> list[tuple[Tensor, Tensor | None]]:
+        """Summed cross entropy and hits of (states, labels); in training over a sample of a large vocabulary."""
+        weight, bias, tries = self.softmax_weight, self.softmax_bias, self.config.sampled_words
+        if not (self.training and torch.is_grad_enabled() and 0 < 4 * tries <= len(bias)):
+            return [linear_cross_entropy(hidden, weight, bias, labels) for hidden, labels in rows]
+        sample = sample_words(torch.cat([labels for _, labels in rows]), len(bias), tries)
+        weight, bias = weight[sample.words], bias[sample.words] - sample.log_chances
+        places = sample.places.split([len(labels) for _, labels in rows])
+        return [linear_cross_entropy(rows[d][0], weight, bias, places[d]) for d in range(len(rows))]
