@@ -215,7 +215,7 @@ def longest(model: Model, asked: int | None) -> int:
 
 
 def param_groups(network: TaskModel, settings: Settings) -> list[ParamGroup]:
-    """What stands on the encoder, and, unless it is frozen, its layers with their share of the rate, the top's being 1."""
+    """What stands on the encoder; and its layers, unless frozen, with their share of the rate, the top's being 1."""
     layers = [] if network.frozen else network.encoder.layer_groups()
     top = len(layers) - 1
     groups = [ParamGroup(group, settings.layer_decay ** (top - place)) for place, group in enumerate(layers)]

@@ -1,8 +1,9 @@
-"""How ELMo is used in a task: all layers mixed, then a BiLSTM of the task's own, on frozen states (Peters 2018 §3.3)."""
+"""ELMo in a task: all layers mixed, then a BiLSTM of the task's own, on frozen states (Peters 2018 §3.2-3.3)."""
 
 # ruff: noqa: F722
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -55,7 +56,7 @@ def reader(encoder: Encoder, options: Mapping[str, Any]) -> Reader:
         raise RequestError(
             f"options of the reader: {dict(options)}",
             where="reader",
-            fix='Options and defaults: reader={"cells": 128, "dropout": 0.3, "layer_dropout": 0.1, "layer_norm": false}',
+            fix=f"Options and defaults: reader={json.dumps(READER)}",
         )
     return Reader(encoder.num_layers, encoder.dim, **values)
 
