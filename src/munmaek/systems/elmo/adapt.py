@@ -10,7 +10,7 @@ from typing import Any
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
-from munmaek.core.contracts import Adaptation, Encoder
+from munmaek.core.contracts import Adaptation
 from munmaek.core.errors import RequestError
 from munmaek.nn.mix import ScalarMix
 from munmaek.nn.recurrent import BiLstm, put_back, reading_orders
@@ -47,7 +47,7 @@ class Reader(nn.Module):
         return put_back(read, orders)
 
 
-def reader(encoder: Encoder, options: Mapping[str, Any]) -> Reader:
+def reader(num_layers: int, dim: int, options: Mapping[str, Any]) -> Reader:
     """A fresh reader; RequestError for options that there are not, or of a wrong kind."""
     values = {**READER, **options}
     cells, shares = values["cells"], (values["dropout"], values["layer_dropout"])
@@ -58,7 +58,7 @@ def reader(encoder: Encoder, options: Mapping[str, Any]) -> Reader:
             where="reader",
             fix=f"Options and defaults: reader={json.dumps(READER)}",
         )
-    return Reader(encoder.num_layers, encoder.dim, **values)
+    return Reader(num_layers, dim, **values)
 
 
 def settings(num_labels: int) -> Mapping[str, Any]:
