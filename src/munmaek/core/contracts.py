@@ -254,8 +254,8 @@ class Adaptation:
         auxiliary: (module, last states, inputs) -> (summed language-model loss on the task's texts in nats, number of
             targets: every token but each text's first).
         both_orders: pairs of a symmetric task are read in both orders and their vectors added.
-        reader: (num_layers, dim, options from the settings) -> a module between encoder and pooling: (states of all layers
-            `(layers, batch, seq, dim)`, mask) -> states `(batch, seq, its own dim)`.
+        reader: (num_layers, dim, options from the settings) -> a module between encoder and pooling: (states of all
+            layers `(layers, batch, seq, dim)`, mask) -> states `(batch, seq, its own dim)`.
     """
 
     settings: Callable[[int], Mapping[str, Any]] | None = None
