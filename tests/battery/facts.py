@@ -25,6 +25,11 @@ class Facts:
 
 
 FACTS = {
+    "elmo": Facts(
+        "both",
+        {"forward": "ln V", "backward": "ln V"},
+        {"cells": 32, "dim": 16, "num_highway": 1, "filters": [[1, 8], [3, 16]]},
+    ),
     "gpt": Facts("before", {"lm": "ln V"}, {"dim": 32, "num_layers": 2, "num_heads": 2}),
     "bert": Facts("both", {"mlm": "ln V", "nsp": "ln 2"}, {"dim": 32, "num_layers": 2, "num_heads": 2}),
 }

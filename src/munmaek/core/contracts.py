@@ -254,6 +254,8 @@ class Adaptation:
         auxiliary: (module, last states, inputs) -> (summed language-model loss on the task's texts in nats, number of
             targets: every token but each text's first).
         both_orders: pairs of a symmetric task are read in both orders and their vectors added.
+        reader: (num_layers, dim, options from the settings) -> a module between encoder and pooling: (states of all
+            layers `(layers, batch, seq, dim)`, mask) -> states `(batch, seq, its own dim)`.
     """
 
     settings: Callable[[int], Mapping[str, Any]] | None = None
@@ -262,6 +264,7 @@ class Adaptation:
         Callable[[torch.nn.Module, torch.Tensor, Mapping[str, torch.Tensor]], tuple[torch.Tensor, int]] | None
     ) = None
     both_orders: bool = False
+    reader: Callable[[int, int, Mapping[str, Any]], torch.nn.Module] | None = None
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from munmaek.core.contracts import Adaptation, Encoder, System
 from munmaek.core.errors import RequestError
 from munmaek.core.recipe import Budget
 from munmaek.data.variation import VariedTokenizer, can_vary
@@ -72,6 +73,10 @@ class Tuner:
     ) -> None:
         self.model, self.task, self.examples, self.dev = model, task, examples, dev
         self.changes = {name: value for name, value in (changes or {}).items() if value is not None}
+        unknown = sorted(set(self.changes) - {each.name for each in dataclasses.fields(Settings)})
+        if unknown:
+            known = ", ".join(each.name for each in dataclasses.fields(Settings))
+            raise RequestError(f"no setting {unknown[0]!r}", where="--set", fix=f"Settings: {known}.")
         self.from_scratch = from_scratch
         self.max_length = longest(model, max_length)
         self._strata = task.strata(examples.labels)
@@ -88,7 +93,9 @@ class Tuner:
     def settings(self, num_labels: int) -> Settings:
         """The defaults for so many labels, with the changes asked for."""
         adaptation = self.model.system.adaptation
-        own = adaptation.settings(num_labels) if adaptation and adaptation.settings else {}
+        own = dict(adaptation.settings(num_labels)) if adaptation and adaptation.settings else {}
+        if self.from_scratch:
+            own.pop("frozen", None)  # random weights are there to be trained
         settings = dataclasses.replace(settings_for(num_labels, self.model.dim), **{**own, **self.changes})
         if settings.auxiliary and (adaptation is None or adaptation.auxiliary is None):
             title = self.model.system.title
@@ -175,10 +182,7 @@ class Tuner:
             module = self._copy
             checkpoint.copy_into(module, checkpoint.tensors_of(model.module), str(model.folder))
         encoder = model.system.encoder(module, model.tokenizer)
-        head = make_head(encoder.dim, answers.num_outputs, dropout=settings.dropout, seed=seed + HEAD_STREAM)
-        adaptation = model.system.adaptation
-        auxiliary = adaptation.auxiliary if adaptation and settings.auxiliary else None
-        return TaskModel(encoder, head, settings.pooling, auxiliary).to(model.device)
+        return make_network(model.system, encoder, answers.num_outputs, settings, seed + HEAD_STREAM).to(model.device)
 
     def _validation(
         self, answers: Answers, data: Labelled, settings: Settings
@@ -196,6 +200,20 @@ class Tuner:
         trained = settings.epochs * int(data.offsets[-1])
         times = VALIDATION_SHARE * trained / max(1.0, FORWARD_SHARE * int(dev.offsets[-1]))
         return validate, 1.0 / min(10, max(2, int(times)))
+
+
+def make_network(system: System, encoder: Encoder, num_outputs: int, settings: Settings, seed: int = 0) -> TaskModel:
+    """An encoder with a fresh head, and the system's own reader of its layers; weights are a function of the seed."""
+    adaptation = system.adaptation or Adaptation()
+    reader, dim = None, encoder.dim
+    if adaptation.reader is not None:
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            reader = adaptation.reader(encoder.num_layers, encoder.dim, settings.reader)
+        dim = int(reader.dim)  # type: ignore[arg-type]
+    head = make_head(dim, num_outputs, dropout=settings.dropout, seed=seed)
+    auxiliary = adaptation.auxiliary if settings.auxiliary else None
+    return TaskModel(encoder, head, settings.pooling, auxiliary, reader, settings.frozen)
 
 
 def both_orders(model: Model, task: Task) -> bool:
@@ -217,11 +235,12 @@ def longest(model: Model, asked: int | None) -> int:
 
 
 def param_groups(network: TaskModel, settings: Settings) -> list[ParamGroup]:
-    """The head, and the encoder's layers with their share of the learning rate, the top layer's being 1."""
-    layers = network.encoder.layer_groups()
+    """What stands on the encoder; and its layers, unless frozen, with their share of the rate, the top's being 1."""
+    layers = [] if network.frozen else network.encoder.layer_groups()
     top = len(layers) - 1
     groups = [ParamGroup(group, settings.layer_decay ** (top - place)) for place, group in enumerate(layers)]
-    return [*groups, ParamGroup(list(network.head.parameters()), settings.head_rate)]
+    new = [*network.head.parameters(), *(network.reader.parameters() if network.reader else ())]
+    return [*groups, ParamGroup(new, settings.head_rate)]
 
 
 def best_scores(outcome: Outcome) -> dict[str, float] | None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 from munmaek.core.recipe import Recipe
 
@@ -24,6 +26,8 @@ class Settings:
         pooling: how token states become a text's vector. dropout: before the head. weight_decay: of matrices.
         optimizer, muon_rate: as in a Recipe. network_dropout: of every dropout while training; below 0 leaves its own.
         subword_dropout: chance that a subword is passed over when a text is cut, anew each epoch (data/variation.py).
+        frozen: the encoder stays as it is, and only what stands on it learns.
+        reader: options of the system's own reader of an encoder's layers, where it has one.
         auxiliary: weight of the system's auxiliary loss (Radford 2018 equation 5: 0.5); 0 where it has none.
     """
 
@@ -41,6 +45,8 @@ class Settings:
     network_dropout: float = -1.0
     subword_dropout: float = 0.0
     auxiliary: float = 0.0
+    frozen: bool = False
+    reader: Mapping[str, Any] = field(default_factory=dict[str, Any])
 
     def recipe(self, max_length: int) -> Recipe:
         """The trainer's recipe; a step is counted in rows, `batch_tokens` only bounds its memory."""

@@ -32,13 +32,38 @@ class TaskModel(nn.Module):
     Attributes:
         body: the encoder's module. head: the task's. pooling: how token states become one vector a text.
         auxiliary: the system's auxiliary loss on the task's texts; None without one.
+        reader: makes one state a token of all the encoder's layers; None takes the last layer.
+        frozen: the body is evaluated only, and gets no gradient.
     """
 
-    def __init__(self, encoder: Encoder, head: Linear, pooling: str, auxiliary: Auxiliary | None = None) -> None:
+    def __init__(
+        self, encoder: Encoder, head: Linear, pooling: str, auxiliary: Auxiliary | None = None,
+        reader: nn.Module | None = None, frozen: bool = False,
+    ) -> None:  # fmt: skip
         super().__init__()
-        self.body = encoder.module
+        self.body = encoder.module.requires_grad_(not frozen)
         self.head = head
-        self.encoder, self.pooling, self.auxiliary = encoder, pooling, auxiliary
+        self.reader = reader
+        self.encoder, self.pooling, self.auxiliary, self.frozen = encoder, pooling, auxiliary, frozen
+
+    def train(self, mode: bool = True) -> TaskModel:
+        """Training mode; a frozen body stays in evaluation mode."""
+        super().train(mode)
+        if self.frozen:
+            self.body.eval()
+        return self
+
+    def top(self) -> dict[str, torch.Tensor]:
+        """The tensors of all that stands on the encoder, by name."""
+        found = self.head.state_dict()
+        return found if self.reader is None else found | self.reader.state_dict(prefix="reader.")
+
+    def put_top(self, tensors: Mapping[str, torch.Tensor]) -> None:
+        """Put back what `top` gave."""
+        self.head.load_state_dict({name: t for name, t in tensors.items() if not name.startswith("reader.")})
+        if self.reader is not None:
+            inner = {name.removeprefix("reader."): t for name, t in tensors.items() if name.startswith("reader.")}
+            self.reader.load_state_dict(inner)
 
     def forward(self, inputs: Mapping[str, torch.Tensor], auxiliary: bool = False) -> Any:
         """Inputs as the encoder collates them, `(batch, seq)` each, to outputs `(batch, num_outputs)`.
@@ -48,7 +73,10 @@ class TaskModel(nn.Module):
         """
         several = inputs["attention_mask"].ndim == 3
         flat = {name: tensor.flatten(0, 1) for name, tensor in inputs.items()} if several else inputs
-        states = self.encoder.forward(flat)
+        with torch.set_grad_enabled(torch.is_grad_enabled() and not self.frozen):
+            states = self.encoder.forward(flat, all_layers=self.reader is not None)
+        if self.reader is not None:
+            states = self.reader(states, flat["attention_mask"])
         vectors = self.encoder.summary(states, flat["attention_mask"], self.pooling)
         if several:
             vectors = vectors.unflatten(0, (len(inputs["attention_mask"]), -1)).sum(1)

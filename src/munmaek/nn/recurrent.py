@@ -1,0 +1,240 @@
+"""The LSTM core: several directions at once, with projection and clipping, its backward pass written by hand."""
+
+# ruff: noqa: F722
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor, nn
+
+from munmaek.nn.transformer import working_type
+
+_aten = torch.ops.aten
+
+
+class _Scan(torch.autograd.Function):
+    """One LSTM layer over time; see `scan`.
+
+    The input side of all times is one matrix product a direction, and so is each weight's gradient: inside the loop
+    over time only what must be there is left, on buffers that are written in place. Products run in `dtype`; gates,
+    cells and states are float32.
+    """
+
+    @staticmethod
+    def forward(
+        ctx: Any, inputs: Tensor, weight_input: Tensor, weight_state: Tensor, bias: Tensor, projection: Tensor | None,
+        start: tuple[Tensor, Tensor] | None, clips: tuple[float, float], dtype: torch.dtype,
+    ) -> tuple[Tensor, Tensor]:  # fmt: skip
+        dirs, seq, batch, _ = inputs.shape
+        size = weight_state.shape[1] // 4
+        narrow = inputs.to(dtype)
+        to_gates = weight_state.to(dtype).transpose(1, 2)
+        project = None if projection is None else projection.to(dtype).transpose(1, 2)
+        gates = inputs.new_empty((dirs, seq, batch, 4 * size), dtype=torch.float32)
+        for d in range(dirs):
+            side = torch.addmm(bias[d].to(dtype), narrow[d].flatten(0, 1), weight_input[d].to(dtype).t())
+            gates[d] = side.view(seq, batch, 4 * size)
+        cells, tanhs, merged = (gates.new_empty((dirs, seq, batch, size)) for _ in range(3))
+        states = merged if project is None else gates.new_empty((dirs, seq, batch, project.shape[2]))
+        state, cell = start if start is not None else (None, None)
+        for t in range(seq):
+            now = gates[:, t]
+            if state is not None:
+                for d in range(dirs):
+                    _add_product(now[d], state[d].to(dtype), to_gates[d])
+            now[..., : 3 * size].sigmoid_()
+            now[..., 3 * size :].tanh_()
+            enter, forget, leave, new = now.split(size, -1)
+            torch.mul(enter, new, out=cells[:, t])
+            if cell is not None:
+                cells[:, t].addcmul_(forget, cell)
+            if clips[0]:
+                cells[:, t].clamp_(-clips[0], clips[0])
+            torch.tanh(cells[:, t], out=tanhs[:, t])
+            torch.mul(leave, tanhs[:, t], out=merged[:, t])
+            if project is not None:
+                for d in range(dirs):
+                    states[d, t] = merged[d, t].to(dtype) @ project[d]
+                if clips[1]:
+                    states[:, t].clamp_(-clips[1], clips[1])
+            state, cell = states[:, t], cells[:, t]
+        begin = start if start is not None else (None, None)
+        ctx.save_for_backward(
+            inputs, weight_input, weight_state, projection, gates, cells, tanhs, merged, states, *begin
+        )
+        ctx.clips, ctx.dtype = clips, dtype
+        ctx.mark_non_differentiable(cells)
+        return states, cells
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> Any:
+        inputs, weight_input, weight_state, projection, gates, cells, tanhs, merged, states, *start = ctx.saved_tensors
+        dtype, clips = ctx.dtype, ctx.clips
+        dirs, seq = cells.shape[:2]
+        by_gates = weight_state.to(dtype)
+        to_merged = None if projection is None else projection.to(dtype)
+        gate_grads = torch.empty_like(gates)
+        state_grads = grads[0].float().clone()
+        cell_grad = torch.zeros_like(cells[:, 0])
+        merged_grad = torch.empty_like(cell_grad)
+        first = torch.zeros_like(cell_grad) if start[1] is None else start[1]
+        for t in range(seq - 1, -1, -1):
+            grad = state_grads[:, t]
+            if t + 1 < seq:
+                for d in range(dirs):
+                    _add_product(grad[d], gate_grads[d, t + 1].to(dtype), by_gates[d])
+            if to_merged is None:
+                merged_grad = grad
+            else:
+                if clips[1]:
+                    _through_clip(grad, states[:, t], clips[1])
+                for d in range(dirs):
+                    merged_grad[d] = grad[d].to(dtype) @ to_merged[d]
+            enter, forget, leave, new = gates[:, t].chunk(4, -1)
+            d_enter, d_forget, d_leave, d_new = gate_grads[:, t].chunk(4, -1)
+            cell_grad += _aten.tanh_backward(merged_grad * leave, tanhs[:, t])
+            if clips[0]:
+                _through_clip(cell_grad, cells[:, t], clips[0])
+            before = cells[:, t - 1] if t else first
+            d_leave.copy_(_aten.sigmoid_backward(merged_grad * tanhs[:, t], leave))
+            d_enter.copy_(_aten.sigmoid_backward(cell_grad * new, enter))
+            d_new.copy_(_aten.tanh_backward(cell_grad * enter, new))
+            d_forget.copy_(_aten.sigmoid_backward(cell_grad * before, forget))
+            cell_grad *= forget
+        state_side = _outer(gate_grads[:, 1:], states[:, :-1], dtype)
+        if start[0] is not None:
+            state_side += _outer(gate_grads[:, :1], start[0][:, None], dtype)
+        project_grad = None if projection is None else _outer(state_grads, merged, dtype)
+        input_grad = None
+        if ctx.needs_input_grad[0]:
+            narrow = gate_grads.flatten(1, 2).to(dtype)
+            parts = [narrow[d] @ weight_input[d].to(dtype) for d in range(dirs)]
+            input_grad = torch.stack(parts).view(inputs.shape).to(inputs.dtype)
+        return (
+            input_grad, _outer(gate_grads, inputs, dtype), state_side, gate_grads.sum((1, 2)), project_grad,
+            None, None, None,
+        )  # fmt: skip
+
+
+def _outer(left: Tensor, right: Tensor, dtype: torch.dtype) -> Tensor:
+    """Sums over times and rows of left x right, (dirs, seq, batch, dim) each, to (dirs, left dim, right dim)."""
+    pairs = zip(left, right, strict=True)
+    products = [a.flatten(0, 1).to(dtype).t() @ b.flatten(0, 1).to(dtype) for a, b in pairs]
+    return torch.stack(products).float()
+
+
+def _add_product(total: Tensor, left: Tensor, right: Tensor) -> None:
+    """total += left @ right, in place; `total` is float32, whatever the type of the factors."""
+    if left.dtype == total.dtype:
+        total.addmm_(left, right)
+    else:
+        total += left @ right
+
+
+def _through_clip(grad: Tensor, clipped: Tensor, limit: float) -> None:
+    """Set the gradient of values that lie at a limit to 0, in place."""
+    grad.copy_(_aten.hardtanh_backward(grad, clipped, -limit, limit))
+
+
+def scan(
+    inputs: Float[Tensor, "dirs seq batch inputs"],
+    weight_input: Float[Tensor, "dirs gates inputs"],
+    weight_state: Float[Tensor, "dirs gates state"],
+    bias: Float[Tensor, "dirs gates"],
+    projection: Float[Tensor, "dirs state size"] | None = None,
+    start: tuple[Float[Tensor, "dirs batch state"], Float[Tensor, "dirs batch size"]] | None = None,
+    cell_clip: float = 0.0,
+    state_clip: float = 0.0,
+) -> tuple[Float[Tensor, "dirs seq batch state"], Float[Tensor, "dirs seq batch size"]]:
+    """An LSTM layer (Hochreiter 1997, Gers 2000) in several directions, each with weights and inputs of its own.
+
+    The gates stand in the order input, forget, output, new value. With `projection` (Sak 2014) the state that is
+    handed on is a linear map of the cell's output. Dropped weights are passed as they are to be used.
+
+    Args:
+        inputs: each direction's in the order it reads them.
+        start: states and cells before the first time, zeros where None; no gradient flows into them.
+        cell_clip, state_clip: cells, and projected states, are cut to plus or minus this; 0 leaves them.
+    Returns:
+        the states and the cells after every time; the cells carry no gradient.
+    """
+    kind = working_type(inputs)
+    given = None if start is None else tuple(part.detach() for part in start)
+    with torch.autocast(inputs.device.type, enabled=False):
+        return _Scan.apply(inputs, weight_input, weight_state, bias, projection, given, (cell_clip, state_clip), kind)  # type: ignore[return-value]
+
+
+def reading_orders(mask: Bool[Tensor, "batch seq"]) -> Int[Tensor, "2 seq batch"]:
+    """Where each direction finds the token that it reads at each time: places in the flattened `(batch, seq)`.
+
+    Forward takes a row's real tokens (`mask` True) from the left, backward from the right; what is no token comes
+    last, wherever it stands, so that no state of a real token depends on it.
+    """
+    batch, seq = mask.shape
+    column = torch.arange(seq, device=mask.device)
+    late = torch.where(mask, 0, seq)
+    orders = torch.stack([(late + column).argsort(1), (late + seq - 1 - column).argsort(1)])
+    return (orders + seq * torch.arange(batch, device=mask.device)[:, None]).transpose(1, 2)
+
+
+def put_back(
+    states: Float[Tensor, "2 seq batch dim"], orders: Int[Tensor, "2 seq batch"]
+) -> Float[Tensor, "batch seq two_dims"]:
+    """States as they were read, at their tokens' places; forward and backward side by side."""
+    _, seq, batch = orders.shape
+    back = torch.empty_like(orders.flatten(1))
+    back.scatter_(1, orders.flatten(1), torch.arange(seq * batch, device=orders.device).expand(2, -1))
+    sides = [states[d].flatten(0, 1)[back[d]] for d in range(2)]
+    return torch.cat(sides, 1).view(batch, seq, -1)
+
+
+class BiLstm(nn.Module):
+    """Both directions of one LSTM layer.
+
+    Args:
+        inputs: width of what is read. size: cells. state: width after the projection; 0 leaves the projection out.
+        cell_clip, state_clip: see `scan`. forget_bias: added to the forget gate, not a parameter.
+    """
+
+    def __init__(
+        self, inputs: int, size: int, state: int = 0, cell_clip: float = 0.0, state_clip: float = 0.0,
+        forget_bias: float = 1.0,
+    ) -> None:  # fmt: skip
+        super().__init__()
+        self.size, self.state = size, state or size
+        self.cell_clip, self.state_clip, self.forget_bias = cell_clip, state_clip, forget_bias
+        self.weight_input = nn.Parameter(torch.empty(2, 4 * size, inputs))
+        self.weight_state = nn.Parameter(torch.empty(2, 4 * size, self.state))
+        self.biases = nn.ParameterList([torch.zeros(4 * size), torch.zeros(4 * size)])
+        self.projection = nn.Parameter(torch.empty(2, state, size)) if state else None
+        self.reset()
+
+    def reset(self) -> None:
+        """Uniform weights whose variance is 2 / (fan in + fan out) (Glorot 2010), zero biases."""
+        inputs, gates = self.weight_input.shape[2] + self.state, 4 * self.size
+        for weight in (self.weight_input, self.weight_state):
+            nn.init.uniform_(weight, -((6 / (inputs + gates)) ** 0.5), (6 / (inputs + gates)) ** 0.5)
+        if self.projection is not None:
+            bound = (6 / (self.state + self.size)) ** 0.5
+            nn.init.uniform_(self.projection, -bound, bound)
+        for bias in self.biases:
+            nn.init.zeros_(bias)
+
+    def forward(
+        self,
+        inputs: Float[Tensor, "dirs seq batch inputs"],
+        start: tuple[Float[Tensor, "dirs batch state"], Float[Tensor, "dirs batch size"]] | None = None,
+    ) -> tuple[Float[Tensor, "dirs seq batch state"], Float[Tensor, "dirs seq batch size"]]:
+        """States and cells after every time; each direction gets its inputs in the order it reads them.
+
+        Of inputs for one direction alone the forward one reads.
+        """
+        dirs = len(inputs)
+        bias = torch.stack(list(self.biases)[:dirs])
+        offset = torch.zeros_like(bias[0])
+        offset[self.size : 2 * self.size] = self.forget_bias
+        projection = None if self.projection is None else self.projection[:dirs]
+        return scan(inputs, self.weight_input[:dirs], self.weight_state[:dirs], bias + offset, projection, start,
+                    self.cell_clip, self.state_clip)  # fmt: skip
