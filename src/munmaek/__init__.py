@@ -17,18 +17,21 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from munmaek.run.evaluate import evaluate
+    from munmaek.run.evaluate_lm import evaluate_lm
     from munmaek.run.finetune import finetune
+    from munmaek.run.generate import generate
     from munmaek.run.model import Model, load
     from munmaek.run.predict import predict
     from munmaek.run.prepare import prepare
     from munmaek.run.pretrain import pretrain
 
-__all__ = ["Model", "evaluate", "finetune", "load", "predict", "prepare", "pretrain"]
+__all__ = ["Model", "evaluate", "evaluate_lm", "finetune", "generate", "load", "predict", "prepare", "pretrain"]
 __version__ = "0.1.0"
 
 _HOMES = {
     "Model": "model", "load": "model", "pretrain": "pretrain", "prepare": "prepare",
     "finetune": "finetune", "evaluate": "evaluate", "predict": "predict",
+    "generate": "generate", "evaluate_lm": "evaluate_lm",
 }  # fmt: skip
 
 

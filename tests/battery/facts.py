@@ -25,5 +25,6 @@ class Facts:
 
 
 FACTS = {
+    "gpt": Facts("before", {"lm": "ln V"}, {"dim": 32, "num_layers": 2, "num_heads": 2}),
     "bert": Facts("both", {"mlm": "ln V", "nsp": "ln 2"}, {"dim": 32, "num_layers": 2, "num_heads": 2}),
 }

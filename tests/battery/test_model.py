@@ -79,7 +79,10 @@ def test_shapes_and_offsets(model: Model) -> None:
         tokens, states = model.tokens(text), model.states(text)
         assert states.shape == (model.num_layers, len(tokens), model.dim)
         assert [t.start for t in tokens] == sorted(t.start for t in tokens)
-        assert "".join(text[t.start : t.end] for t in tokens) == text.replace(" ", "")
+        words = [
+            t for t in tokens if t.text != "▁"
+        ]  # a space that is a token of its own has the next character's place
+        assert "".join(text[t.start : t.end] for t in words) == text.replace(" ", "")
 
 
 def test_what_a_position_sees(model: Model, bench: Bench) -> None:

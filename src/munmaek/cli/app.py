@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 import munmaek
-from munmaek.cli import corpora, models, training
+from munmaek.cli import corpora, models, training, writing
 from munmaek.cli.language import say
 from munmaek.cli.tour import tour
 
@@ -22,13 +22,14 @@ VERBS = (
      "글로 사전 학습합니다. 같은 명령을 다시 내리면 멈춘 곳에서 이어집니다."),
     ("finetune", training.finetune, "Fine-tune a model on labelled texts, pairs or scores.",
      "라벨이 있는 글, 글 쌍, 점수로 미세 조정합니다."),
-    ("evaluate", training.evaluate, "Score a fine-tuned model on labelled data.",
-     "미세 조정한 모델을 라벨 데이터로 평가합니다."),
+    ("evaluate", training.evaluate, "Score a fine-tuned model on labelled data, or a language model on text.",
+     "미세 조정한 모델을 라벨 데이터로, 언어 모델을 글로 평가합니다."),
     ("table", training.table, "What pre-training is worth, by the number of labels.",
      "라벨 수에 따라 사전 학습이 얼마나 도움이 되는지 표로 봅니다."),
     ("predict", models.predict, "Predict labels or scores, with probabilities.",
      "라벨이나 점수를 확률과 함께 예측합니다."),
     ("fill", models.fill, "Fill in the blank.", "빈칸을 채웁니다."),
+    ("generate", writing.generate, "Continue a text.", "글을 이어 씁니다."),
     ("embed", models.embed, "One vector a text.", "글마다 벡터 하나를 만듭니다."),
     ("similar", models.similar, "How alike two sentences are, and one word in each.",
      "두 문장과 그 안의 한 낱말이 얼마나 비슷한지 잽니다."),

@@ -3,23 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
 from munmaek import systems
+from munmaek.cli.declare import argument as _argument
+from munmaek.cli.declare import option as _option
 from munmaek.cli.language import say
-
-
-def _option(
-    names: str, english: str, korean: str, *, metavar: str | None = None, shown: bool = False, **rest: Any
-) -> Any:
-    return typer.Option(*names.split(), help=say(english, korean), metavar=metavar, show_default=shown, **rest)
-
-
-def _argument(metavar: str, english: str, korean: str) -> Any:
-    return typer.Argument(metavar=metavar, help=say(english, korean), show_default=False)
-
 
 # ---- what is worked on ----------------------------------------------------------------------------------------------
 
@@ -114,7 +105,26 @@ Test = Annotated[
         metavar="FILE",
     ),
 ]
-Data = Annotated[Path, _option("--data -d", "Labelled rows to score on.", "채점할, 라벨이 있는 자료.", metavar="FILE")]
+Data = Annotated[
+    list[Path],
+    _option(
+        "--data -d",
+        "Labelled rows to score on; for lm text, which may be several files.",
+        "채점할, 라벨이 있는 자료. lm에는 글이 든 파일(여럿도 됩니다).",
+        metavar="FILE",
+    ),
+]
+What = Annotated[
+    str,
+    typer.Argument(
+        metavar="[labels|lm]",
+        help=say(
+            "What is scored: answers on labelled rows, or how well text is predicted.",
+            "무엇을 재는지: 라벨 자료의 답(labels), 글을 얼마나 잘 예측하는지(lm).",
+        ),
+        show_default=True,
+    ),
+]
 File = Annotated[
     Path | None,
     _option(

@@ -10,6 +10,7 @@ from munmaek.cli.corpora import corpus_of
 from munmaek.cli.language import say
 from munmaek.cli.output import aligned, duration, note, number, show_json, show_lines
 from munmaek.cli.progress import CountProgress, TrainingProgress
+from munmaek.cli.writing import evaluate_language
 from munmaek.core.errors import RequestError
 
 if TYPE_CHECKING:
@@ -89,18 +90,26 @@ def finetune(
 def evaluate(
     model: options.ModelFolder,
     data: options.Data,
+    what: options.What = "labels",
     text_column: options.TextColumn = None,
     pair_column: options.PairColumn = None,
     label_column: options.LabelColumn = None,
     device: options.Device = "auto",
     as_json: options.Json = False,
 ) -> None:
-    """Score a fine-tuned model; run.evaluate does the work."""
+    """Score a fine-tuned model, or a language model; run.evaluate and run.evaluate_lm do the work."""
+    if what == "lm":
+        evaluate_language(model, data, text_column, device, as_json)
+        return
+    if what != "labels":
+        raise RequestError(f"nothing to score is called {what!r}", where="munmaek evaluate", fix="Say labels or lm.")
+    if len(data) > 1:
+        raise RequestError(f"{len(data)} files of labelled rows", where="--data", fix="Score one at a time.")
     from munmaek.run.evaluate import evaluate as run
 
     with CountProgress(say("rows", "줄")) as progress:
         result = run(
-            model, data, text_column=text_column, pair_column=pair_column, label_column=label_column, device=device,
+            model, data[0], text_column=text_column, pair_column=pair_column, label_column=label_column, device=device,
             progress=progress.more,
         )  # fmt: skip
     if as_json:

@@ -8,6 +8,7 @@ from typing import Any, cast
 import numpy as np
 from numpy.typing import NDArray
 
+from munmaek.core.contracts import Tokenizer
 from munmaek.core.errors import CheckpointError
 from munmaek.core.files import read_json, write_json
 
@@ -73,6 +74,20 @@ def check_tensor(name: str, tensor: NDArray[Any], shape: tuple[int, ...], where:
             fix="The training that wrote it had diverged, or the file is damaged; use an earlier checkpoint.",
         )
     return values
+
+
+def check_vocabulary(vocab_size: int, tokenizer: Tokenizer, folder: Path) -> None:
+    """CheckpointError where the tokenizer's vocabulary is not the model's.
+
+    A published model may have up to a tenth more rows than words: rows that pad the matrix to a round number.
+    """
+    if 0.9 * vocab_size <= tokenizer.vocab_size <= vocab_size:
+        return
+    raise CheckpointError(
+        f"the tokenizer has {tokenizer.vocab_size:,} words and the model {vocab_size:,}: it is another model's",
+        where=str(folder),
+        fix="Put the model's own tokenizer files there.",
+    )
 
 
 def write_sentence_transformer(folder: Path, dim: int, max_length: int) -> None:

@@ -10,6 +10,9 @@ from torch import nn
 CHUNK = 256
 """Rows whose float32 probabilities are in memory at once: 256 x 16,000 x 4 bytes = 16 MB."""
 
+BLOCK = 4096
+"""Rows whose logits are in memory at once: of every token of a large batch they would fill it."""
+
 TINY = 1.2e-38
 """Smallest normal float32: a target's loss is at most 87 nats; its gradient is exact all the same."""
 
@@ -24,13 +27,13 @@ class _LinearCrossEntropy(torch.autograd.Function):
 
     @staticmethod
     def forward(
-        ctx: Any, hidden: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor, targets: torch.Tensor,
-        dtype: torch.dtype,
+        ctx: Any, hidden: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None,
+        targets: torch.Tensor, dtype: torch.dtype,
     ) -> torch.Tensor:  # fmt: skip
         rows, matrix = hidden.to(dtype), weight.to(dtype)
-        logits = torch.addmm(bias.to(dtype), rows, matrix.t())
+        logits = nn.functional.linear(rows, matrix, None if bias is None else bias.to(dtype))
         total = torch.zeros((), dtype=torch.float32, device=hidden.device)
-        bias_grad = torch.zeros_like(bias, dtype=torch.float32)
+        bias_grad = None if bias is None else torch.zeros_like(bias, dtype=torch.float32)
         for start in range(0, len(targets), CHUNK):
             wanted = targets[start : start + CHUNK, None]
             part = logits[start : start + len(wanted)]
@@ -38,27 +41,29 @@ class _LinearCrossEntropy(torch.autograd.Function):
             right = probabilities.gather(1, wanted)
             total -= right.clamp_min(TINY).log().sum()
             probabilities.scatter_(1, wanted, right - 1)
-            bias_grad += probabilities.sum(0)
+            if bias_grad is not None:
+                bias_grad += probabilities.sum(0)
             part.copy_(probabilities)
         logits[len(targets) :] = 0
         ctx.save_for_backward(logits @ matrix, logits.t() @ rows, bias_grad)
-        ctx.dtypes = hidden.dtype, weight.dtype, bias.dtype
+        ctx.dtypes = hidden.dtype, weight.dtype, None if bias is None else bias.dtype
         return total
 
     @staticmethod
     def backward(ctx: Any, *grads: torch.Tensor) -> Any:
-        found = [g.to(d).mul_(grads[0].to(d)) for g, d in zip(ctx.saved_tensors, ctx.dtypes, strict=True)]
+        pairs = zip(ctx.saved_tensors, ctx.dtypes, strict=True)
+        found = [None if g is None else g.to(d).mul_(grads[0].to(d)) for g, d in pairs]
         return (*found, None, None)
 
 
 def linear_cross_entropy(
-    hidden: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor, targets: torch.Tensor
+    hidden: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None, targets: torch.Tensor
 ) -> tuple[torch.Tensor, torch.Tensor | None]:
     """Summed cross entropy, nats, of `hidden @ weight.T + bias` against `targets`; and, without gradients, the hits.
 
     Args:
-        hidden: (rows, dim). weight: (vocab, dim). bias: (vocab,). targets: (rows,) int64; rows of `hidden` past the
-            targets' are padding and give no loss.
+        hidden: (rows, dim). weight: (vocab, dim). bias: (vocab,), or None. targets: (rows,) int64; rows of `hidden`
+            past the targets' are padding and give no loss.
     Returns:
         the scalar sum, and a scalar count of rows whose target has the largest logit (None where gradients are on).
     """
@@ -67,14 +72,18 @@ def linear_cross_entropy(
         dtype = torch.get_autocast_dtype(hidden.device.type)
     with torch.autocast(hidden.device.type, enabled=False):
         if torch.is_grad_enabled():
-            return _LinearCrossEntropy.apply(hidden, weight, bias, targets, dtype), None  # type: ignore[return-value]
+            parts: list[torch.Tensor] = [
+                _LinearCrossEntropy.apply(hidden[i : i + BLOCK], weight, bias, targets[i : i + BLOCK], dtype)  # type: ignore[misc]
+                for i in range(0, max(1, len(hidden)), BLOCK)
+            ]
+            return sum(parts[1:], parts[0]), None
         total = torch.zeros((), device=hidden.device)
         hits = torch.zeros((), device=hidden.device)
         matrix = weight.to(dtype)
         for start in range(0, len(targets), CHUNK):
             wanted = targets[start : start + CHUNK]
             rows = hidden[start : start + len(wanted)].to(dtype)
-            logits = nn.functional.linear(rows, matrix, bias.to(dtype)).float()
+            logits = nn.functional.linear(rows, matrix, None if bias is None else bias.to(dtype)).float()
             total += nn.functional.cross_entropy(logits, wanted, reduction="sum")
             hits += (logits.argmax(1) == wanted).sum()
         return total, hits

@@ -154,13 +154,16 @@ class FeedForward(nn.Module):
         self.activation = activation or nn.GELU()
         self.down = nn.Linear(inner, dim)
 
-    def forward(self, states: Float[Tensor, "*rows dim"], mask: Tensor | None = None) -> Float[Tensor, "*rows dim"]:
+    def forward(self, states: Float[Tensor, "*rows dim"], mask: Any = None) -> Float[Tensor, "*rows dim"]:
         """Each position on its own; `mask` is not looked at."""
         return self.down(self.activation(self.up(states)))
 
 
 class PostNorm(nn.Module):
-    """norm(states + dropout(inner(states))): the published BERT's and GPT's residual step."""
+    """norm(states + dropout(inner(states))): the published BERT's and GPT's residual step.
+
+    `mask` here and in `Block` is handed to `inner` as it is: positions that may be seen, or a `causal.Sight`.
+    """
 
     def __init__(self, inner: nn.Module, dim: int, epsilon: float = 1e-12, dropout: float = 0.0) -> None:
         super().__init__()
@@ -168,9 +171,7 @@ class PostNorm(nn.Module):
         self.norm = LayerNorm(dim, epsilon)
         self.dropout = Dropout(dropout)
 
-    def forward(
-        self, states: Float[Tensor, "batch seq dim"], mask: Bool[Tensor, "batch seq"] | None = None
-    ) -> Float[Tensor, "batch seq dim"]:
+    def forward(self, states: Float[Tensor, "batch seq dim"], mask: Any = None) -> Float[Tensor, "batch seq dim"]:
         """One residual step."""
         return self.norm(states + self.dropout(self.inner(states, mask)))
 
@@ -178,9 +179,7 @@ class PostNorm(nn.Module):
 class PreNorm(PostNorm):
     """states + dropout(inner(norm(states))): trains without warm-up (Xiong 2020); a last norm is the caller's."""
 
-    def forward(
-        self, states: Float[Tensor, "batch seq dim"], mask: Bool[Tensor, "batch seq"] | None = None
-    ) -> Float[Tensor, "batch seq dim"]:
+    def forward(self, states: Float[Tensor, "batch seq dim"], mask: Any = None) -> Float[Tensor, "batch seq dim"]:
         """One residual step."""
         return states + self.dropout(self.inner(self.norm(states), mask))
 
@@ -193,8 +192,6 @@ class Block(nn.Module):
         self.attention = attention
         self.feed_forward = feed_forward
 
-    def forward(
-        self, states: Float[Tensor, "batch seq dim"], mask: Bool[Tensor, "batch seq"] | None = None
-    ) -> Float[Tensor, "batch seq dim"]:
+    def forward(self, states: Float[Tensor, "batch seq dim"], mask: Any = None) -> Float[Tensor, "batch seq dim"]:
         """The layer's states."""
         return self.feed_forward(self.attention(states, mask), mask)

@@ -13,7 +13,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from munmaek.core.contracts import Encoder, Encoding, System, Tokenizer
+from munmaek import systems
+from munmaek.core.contracts import Encoder, Encoding, LanguageModel, System, Tokenizer
 from munmaek.core.errors import RequestError
 from munmaek.run import folder as model_folder
 from munmaek.train import distributed
@@ -142,6 +143,29 @@ class Model:
         left, right = self.word_layers(first, word), self.word_layers(second, second_word or word)
         layers = [_cosine(a, b) for a, b in zip(left, right, strict=True)]
         return WordSimilarity(word, layers[-1], self.similarity(first, second), layers)
+
+    # ---- the next token -------------------------------------------------------------------------------------------
+
+    def language_model(self) -> LanguageModel:
+        """The model of the next token; RequestError where the system predicts none."""
+        if self.system.language_model is None:
+            able = [name for name in systems.names() if systems.load(name).language_model is not None]
+            raise RequestError(
+                f"{self.system.title} does not predict the next token", where=str(self.folder),
+                fix=f"Systems that do: {', '.join(able)}.",
+            )  # fmt: skip
+        return self.system.language_model(self.module, self.tokenizer)
+
+    def generate(
+        self, prompt: str = "", *, temperature: float = 1.0, top_k: int = 0, top_p: float = 1.0, max_tokens: int = 100,
+        stop: Sequence[str] = (), seed: int = 0,
+    ) -> str:  # fmt: skip
+        """The continuation of a prompt; see `munmaek.run.generate.Sampling` for the arguments."""
+        from munmaek.run.generate import generate
+
+        return generate(
+            self, prompt, temperature=temperature, top_k=top_k, top_p=top_p, max_tokens=max_tokens, stop=stop, seed=seed
+        ).text
 
     def _forward(self, encodings: Sequence[Encoding], all_layers: bool) -> tuple[torch.Tensor, torch.Tensor]:
         inputs = distributed.to_tensors(self.encoder.collate(encodings), self.device)

@@ -68,6 +68,17 @@ def spearman(predicted: NDArray[np.floating], targets: NDArray[np.floating]) -> 
     return pearson(ranks(predicted), ranks(targets))
 
 
+def perplexity(nats: float, num_tokens: int) -> float:
+    """exp of the mean loss a token: among how many equally likely tokens the model chooses; infinite past e^700."""
+    mean = nats / num_tokens
+    return math.exp(mean) if mean < 700 else math.inf
+
+
+def bits_per_character(nats: float, num_characters: int) -> float:
+    """Bits that the text takes under the model, by its characters: comparable whatever the tokens are."""
+    return nats / math.log(2) / max(1, num_characters)
+
+
 def t_975(freedom: int) -> float:
     """The 97.5 % point of Student's t (Abramowitz & Stegun 26.7.5 past 30 degrees of freedom)."""
     if freedom < 1:

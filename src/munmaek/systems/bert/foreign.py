@@ -15,6 +15,7 @@ from munmaek.core.errors import CheckpointError
 from munmaek.core.files import write_json
 from munmaek.data.tokenizers import load_tokenizer
 from munmaek.formats import huggingface, safetensors
+from munmaek.nn.stored import read_old_weights
 from munmaek.systems.bert.model import BertConfig, BertForPreTraining
 
 Arrays = dict[str, NDArray[Any]]
@@ -115,8 +116,9 @@ def read(folder: Path) -> tuple[BertForPreTraining, Tokenizer]:
     folder = Path(folder)
     config = read_config(folder)
     tokenizer = load_tokenizer(folder)
-    check_vocabulary(config, tokenizer, folder)
-    weights = _renamed(_read_weights(folder))
+    huggingface.check_vocabulary(config.vocab_size, tokenizer, folder)
+    tensors = safetensors.read_folder(folder)
+    weights = _renamed(read_old_weights(folder) if tensors is None else tensors)
     where = folder / huggingface.WEIGHTS
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
@@ -158,47 +160,6 @@ def read_config(folder: Path) -> BertConfig:
             f"num_attention_heads {sizes['num_heads']} does not divide hidden_size {sizes['dim']}", where=str(where)
         )
     return BertConfig(**sizes, **shares, pad_id=pad if isinstance(pad, int) else 0)
-
-
-def check_vocabulary(config: BertConfig, tokenizer: Tokenizer, folder: Path) -> None:
-    """CheckpointError where the tokenizer's vocabulary is not the model's.
-
-    A published model may have up to a tenth more rows than words: rows that pad the matrix to a round number.
-    """
-    if 0.9 * config.vocab_size <= tokenizer.vocab_size <= config.vocab_size:
-        return
-    raise CheckpointError(
-        f"the tokenizer has {tokenizer.vocab_size:,} words and the model {config.vocab_size:,}: it is another model's",
-        where=str(folder),
-        fix="Put the model's own tokenizer files there.",
-    )
-
-
-def _read_weights(folder: Path) -> Arrays:
-    tensors = safetensors.read_folder(folder)
-    if tensors is not None:
-        return tensors
-    old = folder / "pytorch_model.bin"
-    if not old.is_file():
-        raise CheckpointError(
-            "the folder has no model.safetensors and no pytorch_model.bin",
-            where=str(folder),
-            fix="Copy the whole folder again.",
-        )
-    try:
-        loaded = torch.load(old, map_location="cpu", weights_only=True)
-    except Exception as error:  # torch raises many kinds for a damaged file
-        first = str(error).split("\n")[0]
-        raise CheckpointError(
-            f"cannot be read as weights alone: {first}", where=str(old), fix="Save it as model.safetensors."
-        ) from error
-    if not isinstance(loaded, dict):
-        raise CheckpointError("does not hold tensors by name", where=str(old))
-    return {
-        str(name): value.detach().to(torch.float32).numpy() if value.is_floating_point() else value.numpy()
-        for name, value in loaded.items()
-        if isinstance(value, torch.Tensor)
-    }
 
 
 def _renamed(weights: Mapping[str, NDArray[Any]]) -> Arrays:
@@ -252,7 +213,7 @@ def save(model: torch.nn.Module, tokenizer: Tokenizer, folder: Path) -> None:
     """
     assert isinstance(model, BertForPreTraining)
     config = model.config
-    check_vocabulary(config, tokenizer, folder)
+    huggingface.check_vocabulary(config.vocab_size, tokenizer, folder)
     values: dict[str, Any] = {"architectures": ["BertForPreTraining"], "model_type": "bert", "torch_dtype": "float32"}
     values |= {theirs: getattr(config, ours) for ours, theirs in CONFIG.items()}
     values |= {theirs: getattr(config, ours) for ours, (theirs, _) in SHARES.items()}

@@ -14,9 +14,10 @@ from torch import Tensor, nn
 
 from munmaek.core.contracts import Batch, LossParts, Tokenizer
 from munmaek.core.errors import DataError, RequestError
+from munmaek.data.chunks import Chunks, batches_of, cut
 from munmaek.systems.bert import samples
 from munmaek.systems.bert.masking import Masker, MaskRate, yes
-from munmaek.systems.bert.samples import Chunks, Rows
+from munmaek.systems.bert.samples import Rows
 
 EPOCH = 2**32
 """Positions are epoch * EPOCH + batch."""
@@ -80,9 +81,9 @@ class BertObjective:
                 return table
         mode, notes = self._decide(data)
         room = self.max_length - (2 if mode == "off" else 3)
-        chunks = samples.cut(data, room) if mode == "off" else samples.cut_for_pairs(data, room)
+        chunks = cut(data, room) if mode == "off" else samples.cut_for_pairs(data, room)
         if mode != "off" and not len(chunks):  # a small part of a corpus that has pairs elsewhere
-            mode, chunks = "off", samples.cut(data, self.max_length - 2)
+            mode, chunks = "off", cut(data, self.max_length - 2)
         if not len(chunks):
             raise DataError("the corpus has no text to train on", where="corpus", fix="Run munmaek doctor on it.")
         self.notes += [note for note in notes if note not in self.notes]
@@ -123,7 +124,7 @@ class BertObjective:
     def epoch_batches(self, data: Any, *, seed: int, epoch: int, batch_tokens: int) -> int:
         """How many batches one epoch has."""
         lengths = self._rows(self.look_at(data), seed, epoch).lengths
-        return len(samples.batches_of(lengths, batch_tokens, seed, epoch))
+        return len(batches_of(lengths, batch_tokens, seed, epoch))
 
     def batches(
         self,
@@ -140,7 +141,7 @@ class BertObjective:
         yielded = 0
         while True:
             rows = self._rows(table, seed, epoch)
-            groups = samples.batches_of(rows.lengths, batch_tokens, seed, epoch)
+            groups = batches_of(rows.lengths, batch_tokens, seed, epoch)
             for place in range(first, len(groups)):
                 following = epoch * EPOCH + place + 1 if place + 1 < len(groups) else (epoch + 1) * EPOCH
                 rate = self.rate.at(progress(yielded))

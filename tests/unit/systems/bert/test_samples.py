@@ -5,6 +5,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
+from munmaek.data.chunks import batches_of, cut
 from munmaek.systems.bert import samples
 
 
@@ -37,19 +38,19 @@ def spans(chunks: samples.Chunks) -> list[tuple[int, int, int]]:
     ],
 )
 def test_documents_are_cut_into_whole_sentences_that_fit(documents, expected) -> None:
-    assert spans(samples.cut(shards(*documents), 10)) == expected
+    assert spans(cut(shards(*documents), 10)) == expected
 
 
 def test_a_view_gives_its_documents_only() -> None:
     data = shards([3, 4], [5], [1, 1], view=[0, 2])
-    assert spans(samples.cut(data, 10)) == [(0, 7, 0), (12, 14, 2)]
+    assert spans(cut(data, 10)) == [(0, 7, 0), (12, 14, 2)]
 
 
 def test_every_token_is_in_one_chunk_and_none_crosses_a_document() -> None:
     random = np.random.default_rng(0)
     documents = [random.integers(1, 40, random.integers(1, 9)).tolist() for _ in range(200)]
     data = shards(*documents)
-    chunks = samples.cut(data, 30)
+    chunks = cut(data, 30)
     assert chunks.starts[0] == 0
     assert (chunks.starts[1:] == chunks.stops[:-1]).all()
     assert chunks.stops[-1] == data.sentence_offsets[-1]
@@ -90,7 +91,7 @@ def test_the_next_place_of_another_document_on_a_circle(documents, expected) -> 
 
 def test_batches_hold_every_row_once_within_their_budget() -> None:
     lengths = np.random.default_rng(0).integers(3, 129, 5000)
-    groups = samples.batches_of(lengths, 4096, 7, 2)
+    groups = batches_of(lengths, 4096, 7, 2)
     assert sorted(np.concatenate(groups).tolist()) == list(range(5000))
     padded = [len(group) * int(lengths[group].max()) for group in groups]
     assert max(padded) <= 4096
@@ -102,7 +103,7 @@ def test_batches_are_a_pure_function_of_seed_and_epoch_and_differ_between_them()
     lengths = np.random.default_rng(0).integers(3, 40, 600)
 
     def of(seed: int, epoch: int) -> list[list[int]]:
-        return [group.tolist() for group in samples.batches_of(lengths, 512, seed, epoch)]
+        return [group.tolist() for group in batches_of(lengths, 512, seed, epoch)]
 
     assert of(1, 0) == of(1, 0)
     assert of(1, 0) != of(1, 1)
@@ -112,5 +113,5 @@ def test_batches_are_a_pure_function_of_seed_and_epoch_and_differ_between_them()
 
 
 def test_a_row_longer_than_the_budget_is_a_batch_of_its_own() -> None:
-    groups = samples.batches_of(np.array([50, 3, 60]), 10, 0, 0)
+    groups = batches_of(np.array([50, 3, 60]), 10, 0, 0)
     assert sorted(group.tolist() for group in groups) == [[0], [1], [2]]
