@@ -85,7 +85,7 @@ class GradientLearner(Learner):
 
     def step(self, batch: Batch, rate: float, number: int) -> float:
         """See `Learner.step`."""
-        self.optimizer.set_rate(rate)
+        self.optimizer.set_rate(rate * batch.rate)
         loss = self._accumulate(batch, number)
         norm = float(nn.utils.clip_grad_norm_(self.model.parameters(), self.job.recipe.clip))
         self.check_finite(loss, norm, batch, number)
