@@ -29,6 +29,11 @@ FACTS = {
         "before", {"lm": "ln V"}, {"dim": 32, "hidden": 48, "num_layers": 2},
         {"test_epochs_differ": "a window of a stream is numbered by its place in the epoch; the text in it differs"},
     ),
+    "elmo": Facts(
+        "both",
+        {"forward": "ln V", "backward": "ln V"},
+        {"cells": 32, "dim": 16, "num_highway": 1, "filters": [[1, 8], [3, 16]]},
+    ),
     "gpt": Facts("before", {"lm": "ln V"}, {"dim": 32, "num_layers": 2, "num_heads": 2}),
     "bert": Facts("both", {"mlm": "ln V", "nsp": "ln 2"}, {"dim": 32, "num_layers": 2, "num_heads": 2}),
 }

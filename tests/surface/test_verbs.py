@@ -11,6 +11,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+from munmaek.cli import main
+
 Run = Callable[..., Any]
 TEXTS = ["눈이 와서 너무 좋다", "너의 눈이 너무 예쁘다", "", "말이 들판을 달린다"]
 
@@ -202,3 +204,41 @@ def test_tour(run: Run, tmp_path: Path) -> None:
     assert "눈" in answer.out
     assert "synthetic" in answer.err
     assert list((tmp_path / "demo").glob("*.png"))
+
+
+@pytest.fixture(scope="module")
+def writer(tmp_path_factory: pytest.TempPathFactory, corpus: Path) -> Path:
+    """A language model, small enough to make in a moment."""
+    out = tmp_path_factory.mktemp("writer") / "run"
+    small = ("--size", "tiny", "--budget", "20 steps", "--vocab-size", 120)
+    assert main([str(word) for word in ("pretrain", "gpt", "--corpus", corpus, "--out", out, *small)]) == 0
+    return out
+
+
+def test_generate(run: Run, writer: Path, model: Path, send: Callable[[str], None]) -> None:
+    words = ("generate", "--model", writer, "--max-tokens", 6, "--seed", 2)
+    plain = run(*words, "눈이", "배를")
+    assert plain.code == 0, plain.err
+    first, second = plain.out.rstrip("\n").split("\n")
+    assert first.startswith("눈이")
+    assert second.startswith("배를")
+    send("눈이\n배를\n")
+    rows = [json.loads(line) for line in run(*words, "--json").out.strip().split("\n")]
+    assert [row["prompt"] + row["text"] for row in rows] == [first, second]
+    assert all(row["num_tokens"] <= 6 and row["finished"] in ("end", "length") for row in rows)
+    assert run(*words, "눈이", "--seed", 3, "--json").out != run(*words, "눈이", "--json").out
+    run(*words, "눈이", "--top-p", 0).complains(2, "--top-p", "more than 0")
+    run("generate", "--model", model, "눈이").complains(2, "does not predict the next token", "gpt")
+
+
+def test_evaluate_lm(run: Run, writer: Path, corpus: Path, table: Path) -> None:
+    answer = run("evaluate", "lm", "--model", writer, "--data", corpus)
+    assert answer.code == 0, answer.err
+    assert "bits per character" in answer.out
+    assert "글자당 비트" in run("evaluate", "lm", "--model", writer, "--data", corpus, "--lang", "ko").out
+    one = json.loads(run("evaluate", "lm", "--model", writer, "--data", corpus, "--json").out)
+    two = json.loads(run("evaluate", "lm", "--model", writer, "--data", corpus, "--data", table, "--json").out)
+    assert one["num_texts"] == 10
+    assert two["num_texts"] == 50
+    run("evaluate", "nothing", "--model", writer, "--data", corpus).complains(2, "'nothing'", "labels or lm")
+    run("evaluate", "--model", writer, "--data", corpus, "--data", table).complains(2, "one at a time")

@@ -69,6 +69,7 @@ def finetune(
     pooling: options.TaskPooling = None,
     max_length: options.MaxLength = None,
     from_scratch: options.FromScratch = False,
+    settings: options.Settings = None,
     as_json: options.Json = False,
 ) -> None:
     """Fine-tune; run.finetune does the work."""
@@ -79,7 +80,7 @@ def finetune(
             task, model=model, train=train, dev=dev, out=out, text_column=text_column, pair_column=pair_column,
             label_column=label_column, labels=labels, seeds=seeds, seed=seed, epochs=epochs,
             learning_rate=learning_rate, pooling=pooling, max_length=max_length, from_scratch=from_scratch,
-            progress=progress,
+            settings=read_settings(settings or []), progress=progress,
         )  # fmt: skip
     if as_json:
         show_json(result)

@@ -256,16 +256,22 @@ class Adaptation:
     Attributes:
         settings: number of labels -> the values of `tasks.defaults.Settings` that differ.
         head: (dim, num_outputs, dropout, seed) -> the module on top of a text's vector.
-        auxiliary: (module, inputs) -> (summed language-model loss on the task's texts in nats, number of targets).
+        auxiliary: (module, last states, inputs) -> (summed language-model loss on the task's texts in nats, number of
+            targets: every token but each text's first).
         both_orders: pairs of a symmetric task are read in both orders and their vectors added.
         going_on: values of `recipe.Recipe` that differ where pre-training goes on from a model (`--init`).
+        reader: (encoder, its options from the settings) -> a module between encoder and pooling: (states of all layers
+            `(layers, batch, seq, dim)`, mask) -> states `(batch, seq, its own dim)`.
     """
 
     settings: Callable[[int], Mapping[str, Any]] | None = None
     head: Callable[[int, int, float, int], torch.nn.Module] | None = None
-    auxiliary: Callable[[torch.nn.Module, Mapping[str, torch.Tensor]], tuple[torch.Tensor, int]] | None = None
+    auxiliary: (
+        Callable[[torch.nn.Module, torch.Tensor, Mapping[str, torch.Tensor]], tuple[torch.Tensor, int]] | None
+    ) = None
     both_orders: bool = False
     going_on: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    reader: Callable[[Encoder, Mapping[str, Any]], torch.nn.Module] | None = None
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
+from tokenize import TokenError
 from typing import Any
 
 import numpy as np
@@ -26,13 +27,13 @@ def read(path: Path) -> NDArray[Any]:
                 version = npy.read_magic(file)
                 reader = npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0
                 shape, fortran, dtype = reader(file)
-            except (ValueError, SyntaxError, RecursionError, MemoryError) as error:
+            except (ValueError, SyntaxError, TokenError, RecursionError, MemoryError) as error:
                 first = str(error).split("\n")[0]
                 raise FormatError(f"not a .npy file: {first}", where=str(path), offset=0) from error
             begin, size = file.tell(), path.stat().st_size
             if dtype.hasobject or dtype.kind not in "biuf":
                 raise FormatError(f"holds {dtype}, expected numbers", where=str(path), offset=begin)
-            if math.prod(shape) * dtype.itemsize != size - begin:
+            if max(shape, default=0) > size or math.prod(shape) * dtype.itemsize != size - begin:
                 raise FormatError(
                     f"an array of shape {shape} and type {dtype} does not fill {size - begin:,} bytes",
                     where=str(path), fix="The file was cut short or appended to; copy it again.", offset=size,

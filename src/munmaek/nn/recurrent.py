@@ -236,12 +236,17 @@ class BiLstm(nn.Module):
 
     def forward(
         self,
-        inputs: Float[Tensor, "2 seq batch inputs"],
-        start: tuple[Float[Tensor, "2 batch state"], Float[Tensor, "2 batch size"]] | None = None,
-    ) -> tuple[Float[Tensor, "2 seq batch state"], Float[Tensor, "2 seq batch size"]]:
-        """States and cells after every time; each direction gets its inputs in the order it reads them."""
-        bias = torch.stack(list(self.biases))
+        inputs: Float[Tensor, "dirs seq batch inputs"],
+        start: tuple[Float[Tensor, "dirs batch state"], Float[Tensor, "dirs batch size"]] | None = None,
+    ) -> tuple[Float[Tensor, "dirs seq batch state"], Float[Tensor, "dirs seq batch size"]]:
+        """States and cells after every time; each direction gets its inputs in the order it reads them.
+
+        Of inputs for one direction alone the forward one reads.
+        """
+        dirs = len(inputs)
+        bias = torch.stack(list(self.biases)[:dirs])
         offset = torch.zeros_like(bias[0])
         offset[self.size : 2 * self.size] = self.forget_bias
-        return scan(inputs, self.weight_input, self.weight_state, bias + offset, self.projection, start,
+        projection = None if self.projection is None else self.projection[:dirs]
+        return scan(inputs, self.weight_input[:dirs], self.weight_state[:dirs], bias + offset, projection, start,
                     self.cell_clip, self.state_clip)  # fmt: skip

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import math
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,11 +20,10 @@ from munmaek.run import folder as model_folder
 from munmaek.run import tuned
 from munmaek.run.model import Model
 from munmaek.run.model import load as load_model
-from munmaek.run.tuning import POOLINGS, Tuner
+from munmaek.run.tuning import POOLINGS, Tuner, make_network
 from munmaek.tasks import Answers, Task, scores
 from munmaek.tasks.defaults import Settings
 from munmaek.tasks.examples import Examples, describe, from_table
-from munmaek.tasks.network import TaskModel, make_head
 from munmaek.train import checkpoint, distributed
 from munmaek.train.trainer import Event
 
@@ -80,6 +79,7 @@ def finetune(
     pooling: str | None = None,
     max_length: int | None = None,
     from_scratch: bool = False,
+    settings: Mapping[str, Any] | None = None,
     device: str = "auto",
     progress: Callable[[Event], None] | None = None,
 ) -> FinetuneResult:
@@ -92,6 +92,7 @@ def finetune(
         labels: use so many random training rows, with the classes' shares of the whole; more contain fewer.
         seeds: train so many times, from seed, seed + 1 ...; each draws its rows, order, head and dropout anew.
         epochs, learning_rate, pooling: instead of the defaults for the number of labels.
+        settings: further ones by name, see `tasks.defaults.Settings`.
         from_scratch: the same network from random weights, to see what pre-training is worth.
     Raises:
         RequestError, DataError: the request or a table cannot be used. Interrupted, JobError: see trainer.
@@ -108,7 +109,8 @@ def finetune(
             kind.targets(answers, held_out.labels, held_out.where)  # a label of the wrong kind is an error now
         notes = describe(examples, held_out, answers)
         loaded = load_model(model, device)
-        changes = {"epochs": epochs, "learning_rate": learning_rate, "pooling": pooling}
+        named = {"epochs": epochs, "learning_rate": learning_rate, "pooling": pooling}
+        changes = {**(settings or {}), **{name: value for name, value in named.items() if value is not None}}
         tuner = Tuner(loaded, kind, examples, held_out, changes=changes, from_scratch=from_scratch,
                       max_length=max_length)  # fmt: skip
         tuner.rows(labels, seed)
@@ -230,8 +232,7 @@ class _Runs:
         model, row = self.tuner.model, self._best()
         settings = Settings(**row["settings"])
         answers = Answers.from_dict(row["answers"], str(self.work))
-        head = make_head(model.encoder.dim, answers.num_outputs, dropout=settings.dropout)
-        network = TaskModel(model.encoder, head, settings.pooling).to(model.device)
+        network = make_network(model.system, model.encoder, answers.num_outputs, settings).to(model.device)
         checkpoint.copy_into(network, load_file(self.work / KEPT), str(self.work / KEPT))
         facts = {
             "parent": {"folder": str(model.folder), "weights": self.identity["weights"]},

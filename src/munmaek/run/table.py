@@ -22,7 +22,7 @@ from munmaek.run.model import load
 from munmaek.run.tuning import Tuner, compute
 from munmaek.tasks import scores
 from munmaek.tasks.examples import Examples, from_table
-from munmaek.tasks.labelled import Labelled, tokenise
+from munmaek.tasks.labelled import Labelled
 from munmaek.tasks.tfidf import tfidf
 from munmaek.train.trainer import Event
 
@@ -167,7 +167,7 @@ class _Bench:
         tuner = self.tuners[column]
         fitted = tuner.fit(seed, labels, progress=progress)
         if self._tokens is None:
-            self._tokens = tokenise(tuner.model.encoder, self.test.texts, self.test.pairs, None, tuner.max_length)
+            self._tokens = tuner.read(self.test)
         found = self.task.answer(fitted.answers, compute(tuner.model, fitted.network, self._tokens))
         wanted = self.task.targets(fitted.answers, self.test.labels, self.test.where)
         return self.task.scores(fitted.answers, found, wanted)

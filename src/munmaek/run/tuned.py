@@ -19,11 +19,11 @@ from munmaek.core.errors import CheckpointError, RequestError
 from munmaek.run import folder as model_folder
 from munmaek.run.model import Model
 from munmaek.run.model import load as load_model
-from munmaek.run.tuning import compute
+from munmaek.run.tuning import both_orders, compute, make_network
 from munmaek.tasks import Answers, Task
-from munmaek.tasks.defaults import Settings
+from munmaek.tasks.defaults import Settings, settings_for
 from munmaek.tasks.labelled import tokenise
-from munmaek.tasks.network import TaskModel, make_head
+from munmaek.tasks.network import TaskModel
 
 HEAD = "head.safetensors"
 HEAD_LIMIT = 1 << 30
@@ -51,7 +51,8 @@ class Tuned:
         if self.task.pairs is not None and self.task.pairs != (pairs is not None):
             found, wanted = ("one text a row", "two") if pairs is None else ("two texts a row", "one")
             raise RequestError(f"{found}; this model was fine-tuned on {wanted}", where=str(self.model.folder))
-        data = tokenise(self.model.encoder, texts, pairs, None, self.max_length)
+        orders = both_orders(self.model, self.task)
+        data = tokenise(self.model.encoder, texts, pairs, None, self.max_length, orders)
         outputs = compute(self.model, self.network, data, batch_tokens)
         if not np.isfinite(outputs).all():
             raise CheckpointError(
@@ -71,10 +72,10 @@ def write(
         "answers": answers.to_dict(),
         "pooling": network.pooling,
         "max_length": max_length,
-        "head": {"kind": "linear", "dim": network.encoder.dim, "dropout": settings.dropout},
+        "head": {"kind": "linear", "dim": network.head.output.in_features, "dropout": settings.dropout},
         "settings": dataclasses.asdict(settings),
     }
-    head = {name: tensor.detach().cpu().contiguous() for name, tensor in network.head.state_dict().items()}
+    head = {name: tensor.detach().cpu().contiguous() for name, tensor in network.top().items()}
     inherited = ("size", "config", "tokenizer", "corpus", "recipe", "options")
     about = {name: model.facts[name] for name in inherited if name in model.facts}
     return model_folder.write(
@@ -99,11 +100,11 @@ def read(model: str | Path | Model, device: str = "auto") -> Tuned:
         answers = Answers.from_dict(section["answers"], where)
         pooling, max_length = str(section["pooling"]), int(section["max_length"])
         dropout = float(section["head"]["dropout"])
-    except (KeyError, TypeError, ValueError) as error:
+        reader = dict(section.get("settings", {}).get("reader", {}))
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise CheckpointError(f"the task section cannot be read: {error}", where=where) from error
-    network = TaskModel(
-        loaded.encoder, make_head(loaded.dim, answers.num_outputs, dropout=dropout), pooling
-    )  # fmt: skip
+    settings = dataclasses.replace(settings_for(1, loaded.dim), pooling=pooling, dropout=dropout, reader=reader)
+    network = make_network(loaded.system, loaded.encoder, answers.num_outputs, settings)
     fill(network, loaded.folder / HEAD)
     return Tuned(loaded, task, answers, network.to(loaded.device).eval(), max_length)
 
@@ -120,10 +121,10 @@ def fill(network: TaskModel, path: Path) -> None:
         ) from None
     except SafetensorError as error:
         raise CheckpointError(f"not a safetensors file: {error}", where=str(path)) from error
-    own = network.head.state_dict()
+    own = network.top()
     odd = sorted(set(own) ^ set(tensors)) or [name for name in own if own[name].shape != tensors[name].shape]
     if odd:
         raise CheckpointError(f"the head does not fit the task: {', '.join(odd)}", where=str(path))
     if not all(bool(torch.isfinite(tensor).all()) for tensor in tensors.values()):
         raise CheckpointError("the head holds weights that are not numbers", where=str(path))
-    network.head.load_state_dict(tensors)
+    network.put_top(tensors)

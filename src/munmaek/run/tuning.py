@@ -13,6 +13,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from munmaek.core.contracts import Adaptation, Encoder, System
 from munmaek.core.errors import RequestError
 from munmaek.core.recipe import Budget
 from munmaek.run.model import Model
@@ -71,6 +72,10 @@ class Tuner:
     ) -> None:
         self.model, self.task, self.examples, self.dev = model, task, examples, dev
         self.changes = {name: value for name, value in (changes or {}).items() if value is not None}
+        unknown = sorted(set(self.changes) - {each.name for each in dataclasses.fields(Settings)})
+        if unknown:
+            known = ", ".join(each.name for each in dataclasses.fields(Settings))
+            raise RequestError(f"no setting {unknown[0]!r}", where="--set", fix=f"Settings: {known}.")
         self.from_scratch = from_scratch
         self.max_length = longest(model, max_length)
         self._strata = task.strata(examples.labels)
@@ -86,7 +91,15 @@ class Tuner:
 
     def settings(self, num_labels: int) -> Settings:
         """The defaults for so many labels, with the changes asked for."""
-        return dataclasses.replace(settings_for(num_labels, self.model.dim), **self.changes)
+        adaptation = self.model.system.adaptation
+        own = dict(adaptation.settings(num_labels)) if adaptation and adaptation.settings else {}
+        if self.from_scratch:
+            own.pop("frozen", None)  # random weights are there to be trained
+        settings = dataclasses.replace(settings_for(num_labels, self.model.dim), **{**own, **self.changes})
+        if settings.auxiliary and (adaptation is None or adaptation.auxiliary is None):
+            title = self.model.system.title
+            raise RequestError(f"{title} has no auxiliary loss", where="auxiliary", fix="Leave it out.")
+        return settings
 
     def fit(
         self,
@@ -110,7 +123,9 @@ class Tuner:
         validate, every = self._validation(answers, data, settings)
         outcome = train(
             Job(
-                network, LabelledObjective(self.task, network.encoder, settings.batch_rows), data,
+                network, LabelledObjective(
+                    self.task, network.encoder, settings.batch_rows, settings.auxiliary
+                ), data,
                 settings.recipe(self.max_length), Budget(epochs=settings.epochs), seed, folder,
                 groups=param_groups(network, settings), validate=validate, validate_every=every,
                 best=(self.task.best, "max") if validate else None, device=self.model.device.type, progress=progress,
@@ -124,13 +139,18 @@ class Tuner:
         """Training and dev texts longer than `max_length`, among those tokenised so far."""
         return sum(data.num_cut for data in (self._whole, self._dev) if data is not None)
 
+    def read(self, examples: Examples) -> Labelled:
+        """Examples tokenised as the model reads those of this task."""
+        orders = both_orders(self.model, self.task)
+        return tokenise(self.model.encoder, examples.texts, examples.pairs, None, self.max_length, orders)
+
     def _tokens(self, rows: NDArray[np.int64]) -> Labelled:
         if self._whole is None and len(rows) < WHOLE_FROM and len(rows) < len(self.examples):
             part = self.examples.take(rows)
-            return tokenise(self.model.encoder, part.texts, part.pairs, None, self.max_length)
+            return self.read(part)
         if self._whole is None:
             whole = self.examples
-            self._whole = tokenise(self.model.encoder, whole.texts, whole.pairs, None, self.max_length)
+            self._whole = self.read(whole)
         return self._whole.take(rows) if len(rows) < len(self.examples) else self._whole
 
     def _network(self, answers: Answers, settings: Settings, seed: int) -> TaskModel:
@@ -142,8 +162,7 @@ class Tuner:
             module = self._copy
             checkpoint.copy_into(module, checkpoint.tensors_of(model.module), str(model.folder))
         encoder = model.system.encoder(module, model.tokenizer)
-        head = make_head(encoder.dim, answers.num_outputs, dropout=settings.dropout, seed=seed + HEAD_STREAM)
-        return TaskModel(encoder, head, settings.pooling).to(model.device)
+        return make_network(model.system, encoder, answers.num_outputs, settings, seed + HEAD_STREAM).to(model.device)
 
     def _validation(
         self, answers: Answers, data: Labelled, settings: Settings
@@ -151,7 +170,7 @@ class Tuner:
         if self.dev is None:
             return None, 1.0
         if self._dev is None:
-            self._dev = tokenise(self.model.encoder, self.dev.texts, self.dev.pairs, None, self.max_length)
+            self._dev = self.read(self.dev)
         dev, wanted = self._dev, self.task.targets(answers, self.dev.labels, self.dev.where)
 
         def validate(module: torch.nn.Module) -> dict[str, float]:
@@ -161,6 +180,26 @@ class Tuner:
         trained = settings.epochs * int(data.offsets[-1])
         times = VALIDATION_SHARE * trained / max(1.0, FORWARD_SHARE * int(dev.offsets[-1]))
         return validate, 1.0 / min(10, max(2, int(times)))
+
+
+def make_network(system: System, encoder: Encoder, num_outputs: int, settings: Settings, seed: int = 0) -> TaskModel:
+    """An encoder with a fresh head, and the system's own reader of its layers; weights are a function of the seed."""
+    adaptation = system.adaptation or Adaptation()
+    reader, dim = None, encoder.dim
+    if adaptation.reader is not None:
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            reader = adaptation.reader(encoder, settings.reader)
+        dim = int(reader.dim)  # type: ignore[arg-type]
+    head = make_head(dim, num_outputs, dropout=settings.dropout, seed=seed)
+    auxiliary = adaptation.auxiliary if settings.auxiliary else None
+    return TaskModel(encoder, head, settings.pooling, auxiliary, reader, settings.frozen)
+
+
+def both_orders(model: Model, task: Task) -> bool:
+    """Whether the system reads the pairs of a task in both orders."""
+    adaptation = model.system.adaptation
+    return adaptation is not None and adaptation.both_orders and task.symmetric
 
 
 def longest(model: Model, asked: int | None) -> int:
@@ -176,11 +215,12 @@ def longest(model: Model, asked: int | None) -> int:
 
 
 def param_groups(network: TaskModel, settings: Settings) -> list[ParamGroup]:
-    """The head, and the encoder's layers with their share of the learning rate, the top layer's being 1."""
-    layers = network.encoder.layer_groups()
+    """What stands on the encoder, and, unless it is frozen, its layers with their share of the rate, the top's being 1."""
+    layers = [] if network.frozen else network.encoder.layer_groups()
     top = len(layers) - 1
     groups = [ParamGroup(group, settings.layer_decay ** (top - place)) for place, group in enumerate(layers)]
-    return [*groups, ParamGroup(list(network.head.parameters()), settings.head_rate)]
+    new = [*network.head.parameters(), *(network.reader.parameters() if network.reader else ())]
+    return [*groups, ParamGroup(new, settings.head_rate)]
 
 
 def best_scores(outcome: Outcome) -> dict[str, float] | None:

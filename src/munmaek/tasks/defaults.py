@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 from munmaek.core.recipe import Recipe
 
@@ -23,6 +25,9 @@ class Settings:
         warmup: share of the training in which the rate rises from 0; then it falls to 0 in a straight line.
         pooling: how token states become a text's vector. dropout: before the head. weight_decay: of matrices.
         optimizer, muon_rate: as in a Recipe. network_dropout: of every dropout while training; below 0 leaves its own.
+        frozen: the encoder stays as it is, and only what stands on it learns.
+        reader: options of the system's own reader of an encoder's layers, where it has one.
+        auxiliary: weight of the system's auxiliary loss (Radford 2018 equation 5: 0.5); 0 where it has none.
     """
 
     epochs: float
@@ -37,6 +42,9 @@ class Settings:
     optimizer: str = "adamw"
     muon_rate: float = 0.002
     network_dropout: float = -1.0
+    auxiliary: float = 0.0
+    frozen: bool = False
+    reader: Mapping[str, Any] = field(default_factory=dict[str, Any])
 
     def recipe(self, max_length: int) -> Recipe:
         """The trainer's recipe; a step is counted in rows, `batch_tokens` only bounds its memory."""

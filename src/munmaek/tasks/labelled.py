@@ -21,6 +21,7 @@ WINDOW_BATCHES = 50
 TOKENISED_AT_ONCE = 4_096
 TARGET = "target"
 PART = "label"
+AUXILIARY = "auxiliary"
 
 
 @dataclass(frozen=True)
@@ -29,9 +30,10 @@ class Labelled:
 
     Attributes:
         ids: (tokens,) uint32, all rows one after the other. type_ids: (tokens,) uint8.
-        offsets: (rows + 1,) where each row begins.
+        offsets: (rows x readings + 1,) where each encoding begins.
         targets: (rows,) int64 classes or float32 numbers; empty where nothing is known.
         num_cut: rows that were longer than the model reads.
+        readings: encodings of each row: 2 where a pair is read in both orders.
     """
 
     ids: NDArray[np.uint32]
@@ -39,27 +41,47 @@ class Labelled:
     offsets: NDArray[np.int64]
     targets: NDArray[Any]
     num_cut: int = 0
+    readings: int = 1
 
     def __len__(self) -> int:
-        return len(self.offsets) - 1
+        return (len(self.offsets) - 1) // self.readings
 
     @property
     def lengths(self) -> NDArray[np.int64]:
-        """(rows,) tokens, special ones included."""
-        return np.diff(self.offsets)
+        """(rows,) tokens that each takes, special ones included: those of its longest reading, for every reading."""
+        return np.diff(self.offsets).reshape(-1, self.readings).max(1) * self.readings
 
-    def encoding(self, row: int) -> Encoding:
-        """One row as `Encoder.collate` takes it; offsets and token strings are not kept."""
-        start, stop = int(self.offsets[row]), int(self.offsets[row + 1])
-        return Encoding(self.ids[start:stop].tolist(), [], [], [], self.type_ids[start:stop].tolist())
+    def encodings(self, rows: NDArray[np.int64]) -> list[Encoding]:
+        """Some rows, `readings` encodings each, as `Encoder.collate` takes them; offsets and strings are not kept."""
+        borders = zip(self.offsets[self._places(rows)], self.offsets[self._places(rows) + 1], strict=True)
+        return [
+            Encoding(self.ids[start:stop].tolist(), [], [], [], self.type_ids[start:stop].tolist())
+            for start, stop in borders
+        ]
+
+    def arrays(self, encoder: Encoder, rows: NDArray[np.int64]) -> dict[str, NDArray[Any]]:
+        """Some rows collated, `(rows, seq)`, or `(rows, readings, seq)` where there are several."""
+        arrays = encoder.collate(self.encodings(rows))
+        if self.readings == 1:
+            return arrays
+        return {name: array.reshape(len(rows), self.readings, *array.shape[1:]) for name, array in arrays.items()}
+
+    def num_tokens(self, rows: NDArray[np.int64]) -> int:
+        """Tokens of some rows, padding left out."""
+        return int(np.diff(self.offsets)[self._places(rows)].sum())
 
     def take(self, rows: NDArray[np.int64]) -> Labelled:
         """Some rows, in that order; targets too where there are any."""
-        lengths = self.lengths[rows]
+        chosen = self._places(rows)
+        lengths = np.diff(self.offsets)[chosen]
         offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
-        places = np.repeat(self.offsets[rows] - offsets[:-1], lengths) + np.arange(offsets[-1])
+        places = np.repeat(self.offsets[chosen] - offsets[:-1], lengths) + np.arange(offsets[-1])
         targets = self.targets[rows] if len(self.targets) else self.targets
-        return Labelled(self.ids[places], self.type_ids[places], offsets, targets, self.num_cut)
+        return Labelled(self.ids[places], self.type_ids[places], offsets, targets, self.num_cut, self.readings)
+
+    def _places(self, rows: NDArray[np.int64]) -> NDArray[np.int64]:
+        """(rows x readings,) the encodings of some rows."""
+        return (np.asarray(rows)[:, None] * self.readings + np.arange(self.readings)).ravel()
 
 
 def tokenise(
@@ -68,15 +90,23 @@ def tokenise(
     pairs: Sequence[str] | None = None,
     targets: NDArray[Any] | None = None,
     max_length: int | None = None,
+    both_orders: bool = False,
 ) -> Labelled:
-    """Texts, or pairs read as one input with token types, as ids; `max_length` counts special tokens."""
+    """Texts, or pairs read as one input with token types, as ids; `max_length` counts special tokens.
+
+    `both_orders`: each pair is read twice, the second text first the second time (Radford 2018 §3.3).
+    """
     limit = min(max_length or encoder.max_length, encoder.max_length)
+    orders: list[tuple[Sequence[str], Sequence[str] | None]] = [(texts, pairs)]
+    if both_orders and pairs is not None:
+        orders.append((pairs, texts))
     ids: list[NDArray[np.uint32]] = []
     types: list[NDArray[np.uint8]] = []
     lengths: list[int] = []
     for start in range(0, len(texts), TOKENISED_AT_ONCE):
         part = slice(start, start + TOKENISED_AT_ONCE)
-        encodings = encoder.tokenize(texts[part], None if pairs is None else pairs[part], limit)
+        read = [encoder.tokenize(a[part], None if b is None else b[part], limit) for a, b in orders]
+        encodings = [encoding for row in zip(*read, strict=True) for encoding in row]
         lengths += [len(encoding.ids) for encoding in encodings]
         ids.append(np.fromiter((i for encoding in encodings for i in encoding.ids), dtype=np.uint32))
         types.append(np.fromiter((i for encoding in encodings for i in encoding.type_ids), dtype=np.uint8))
@@ -85,7 +115,8 @@ def tokenise(
         np.concatenate(types) if types else np.zeros(0, np.uint8),
         np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64),
         np.zeros(0, np.int64) if targets is None else targets,
-        sum(length >= limit for length in lengths),
+        sum(max(lengths[row : row + len(orders)]) >= limit for row in range(0, len(lengths), len(orders))),
+        len(orders),
     )
 
 
@@ -111,10 +142,11 @@ class LabelledObjective:
     Args:
         task, encoder: whose loss, whose inputs.
         batch_rows: rows of an optimiser step, fewer where they would pass `batch_tokens` padded tokens.
+        auxiliary: weight of the model's auxiliary loss in training; 0 is none.
     """
 
-    def __init__(self, task: Task, encoder: Encoder, batch_rows: int) -> None:
-        self.task, self.encoder, self.batch_rows = task, encoder, batch_rows
+    def __init__(self, task: Task, encoder: Encoder, batch_rows: int, auxiliary: float = 0.0) -> None:
+        self.task, self.encoder, self.batch_rows, self.auxiliary = task, encoder, batch_rows, auxiliary
 
     def plan(self, data: Labelled, seed: int, epoch: int, batch_tokens: int) -> list[NDArray[np.int64]]:
         """The batches of an epoch, each the numbers of its rows; every row is in one."""
@@ -153,14 +185,25 @@ class LabelledObjective:
             epoch, place = epoch + 1, 0
 
     def _batch(self, data: Labelled, rows: NDArray[np.int64], follows: int) -> Batch:
-        arrays = self.encoder.collate([data.encoding(int(row)) for row in rows])
-        num_tokens = int(data.lengths[rows].sum())
-        return Batch({**arrays, TARGET: data.targets[rows]}, num_tokens, {PART: len(rows)}, follows, rows)
+        arrays = data.arrays(self.encoder, rows)
+        num_tokens = data.num_tokens(rows)
+        counts = {PART: len(rows)}
+        if self.auxiliary:
+            counts[AUXILIARY] = num_tokens - len(rows) * data.readings
+        return Batch({**arrays, TARGET: data.targets[rows]}, num_tokens, counts, follows, rows)
 
     def loss(self, model: torch.nn.Module, inputs: Mapping[str, torch.Tensor]) -> LossParts:
-        """The task's loss on some rows, summed, and how many were right."""
-        outputs = model({name: tensor for name, tensor in inputs.items() if name != TARGET})
-        total, right = self.task.loss(outputs, inputs[TARGET])
+        """The task's loss on some rows, summed, and how many were right; in training with the auxiliary loss."""
+        given = {name: tensor for name, tensor in inputs.items() if name != TARGET}
+        if not (self.auxiliary and model.training):
+            return self._parts(model(given), inputs[TARGET])
+        outputs, (nats, count) = model(given, auxiliary=True)
+        parts = self._parts(outputs, inputs[TARGET])
+        parts.sums[AUXILIARY], parts.counts[AUXILIARY], parts.weights[AUXILIARY] = nats, count, self.auxiliary
+        return parts
+
+    def _parts(self, outputs: torch.Tensor, targets: torch.Tensor) -> LossParts:
+        total, right = self.task.loss(outputs, targets)
         return LossParts({PART: total}, {PART: len(outputs)}, {} if right is None else {PART: right})
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -22,23 +22,69 @@ def make_head(dim: int, num_outputs: int, *, dropout: float = 0.1, seed: int = 0
         return Linear(dim, num_outputs, dropout)
 
 
+Auxiliary = Callable[[nn.Module, torch.Tensor, Mapping[str, torch.Tensor]], tuple[torch.Tensor, int]]
+"""(module, last states, inputs) -> summed loss in nats, number of targets; see `contracts.Adaptation`."""
+
+
 class TaskModel(nn.Module):
     """Encoder, pooling and head.
 
     Attributes:
         body: the encoder's module. head: the task's. pooling: how token states become one vector a text.
+        auxiliary: the system's auxiliary loss on the task's texts; None without one.
+        reader: makes one state a token of all the encoder's layers; None takes the last layer.
+        frozen: the body is evaluated only, and gets no gradient.
     """
 
-    def __init__(self, encoder: Encoder, head: Linear, pooling: str) -> None:
+    def __init__(
+        self, encoder: Encoder, head: Linear, pooling: str, auxiliary: Auxiliary | None = None,
+        reader: nn.Module | None = None, frozen: bool = False,
+    ) -> None:  # fmt: skip
         super().__init__()
-        self.body = encoder.module
+        self.body = encoder.module.requires_grad_(not frozen)
         self.head = head
-        self.encoder, self.pooling = encoder, pooling
+        self.reader = reader
+        self.encoder, self.pooling, self.auxiliary, self.frozen = encoder, pooling, auxiliary, frozen
 
-    def forward(self, inputs: Mapping[str, torch.Tensor]) -> torch.Tensor:
-        """Inputs as the encoder collates them, `(batch, seq)` each, to outputs `(batch, num_outputs)`."""
-        states = self.encoder.forward(inputs)
-        return self.head(self.encoder.summary(states, inputs["attention_mask"], self.pooling))
+    def train(self, mode: bool = True) -> TaskModel:
+        """Training mode; a frozen body stays in evaluation mode."""
+        super().train(mode)
+        if self.frozen:
+            self.body.eval()
+        return self
+
+    def top(self) -> dict[str, torch.Tensor]:
+        """The tensors of all that stands on the encoder, by name."""
+        found = self.head.state_dict()
+        return found if self.reader is None else found | self.reader.state_dict(prefix="reader.")
+
+    def put_top(self, tensors: Mapping[str, torch.Tensor]) -> None:
+        """Put back what `top` gave."""
+        self.head.load_state_dict({name: t for name, t in tensors.items() if not name.startswith("reader.")})
+        if self.reader is not None:
+            inner = {name.removeprefix("reader."): t for name, t in tensors.items() if name.startswith("reader.")}
+            self.reader.load_state_dict(inner)
+
+    def forward(self, inputs: Mapping[str, torch.Tensor], auxiliary: bool = False) -> Any:
+        """Inputs as the encoder collates them, `(batch, seq)` each, to outputs `(batch, num_outputs)`.
+
+        Of rows with several readings, `(batch, readings, seq)`, the vectors are added (Radford 2018 §3.3). With
+        `auxiliary` a pair: the outputs, and that loss with its number of targets.
+        """
+        several = inputs["attention_mask"].ndim == 3
+        flat = {name: tensor.flatten(0, 1) for name, tensor in inputs.items()} if several else inputs
+        with torch.set_grad_enabled(torch.is_grad_enabled() and not self.frozen):
+            states = self.encoder.forward(flat, all_layers=self.reader is not None)
+        if self.reader is not None:
+            states = self.reader(states, flat["attention_mask"])
+        vectors = self.encoder.summary(states, flat["attention_mask"], self.pooling)
+        if several:
+            vectors = vectors.unflatten(0, (len(inputs["attention_mask"]), -1)).sum(1)
+        outputs = self.head(vectors)
+        if not auxiliary:
+            return outputs
+        assert self.auxiliary is not None
+        return outputs, self.auxiliary(self.body, states, flat)
 
 
 def outputs(model: TaskModel, data: Labelled, batch_tokens: int = 8_192) -> NDArray[np.float32]:
@@ -50,7 +96,7 @@ def outputs(model: TaskModel, data: Labelled, batch_tokens: int = 8_192) -> NDAr
     found = np.zeros((len(data), model.head.output.out_features), dtype=np.float32)
     with torch.no_grad():
         for rows in by_length(data.lengths, batch_tokens):
-            arrays: Mapping[str, NDArray[Any]] = model.encoder.collate([data.encoding(int(row)) for row in rows])
+            arrays = data.arrays(model.encoder, rows)
             inputs = {name: torch.from_numpy(np.ascontiguousarray(array)).to(device) for name, array in arrays.items()}
             found[rows] = model(inputs).float().cpu().numpy()
     return found

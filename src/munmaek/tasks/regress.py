@@ -77,4 +77,4 @@ def strata(labels: Sequence[str]) -> NDArray[np.int64]:
     return np.minimum((order - 1) * STRATA // max(1, len(labels)), STRATA - 1).astype(np.int64)
 
 
-TASK = Task("regress", "predict a number", None, "spearman", fit, targets, loss, answer, score, strata)
+TASK = Task("regress", "predict a number", None, "spearman", fit, targets, loss, answer, score, strata, symmetric=True)

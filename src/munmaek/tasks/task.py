@@ -63,6 +63,7 @@ class Task:
         answer: (Answers, outputs) -> probabilities `(rows, classes)`, or values `(rows,)` in the labels' unit.
         scores: (Answers, what `answer` gave, targets) -> metric -> value.
         strata: labels -> a group number a row, for drawing a subset that looks like the whole.
+        symmetric: the order of a pair's two texts means nothing.
     """
 
     name: str
@@ -75,3 +76,4 @@ class Task:
     answer: Callable[[Answers, NDArray[np.float32]], NDArray[np.float32]]
     scores: Callable[[Answers, NDArray[np.float32], NDArray[Any]], dict[str, float]]
     strata: Callable[[Sequence[str]], NDArray[np.int64]]
+    symmetric: bool = False

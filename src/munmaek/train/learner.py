@@ -124,7 +124,7 @@ class GradientLearner(Learner):
         return distributed.add_up([total], self.device)[0]
 
     def _slices(self, batch: Batch, num_rows: int) -> list[tuple[int, int]]:
-        width = max(array.shape[1] for array in batch.arrays.values() if array.ndim > 1)
+        width = max(array[0].size for array in batch.arrays.values() if array.ndim > 1)
         most = max(1, self.job.recipe.micro_tokens // width)
         return [(start, min(start + most, num_rows)) for start in range(0, num_rows, most)]
 

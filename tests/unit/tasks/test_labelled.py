@@ -67,10 +67,27 @@ def test_rows_come_back_as_they_were_tokenised() -> None:
     data = tokenise(Characters(), texts, pairs)
     expected = Characters().tokenize(texts, pairs)
     for row in range(3):
-        assert data.encoding(row).ids == expected[row].ids
-        assert data.encoding(row).type_ids == expected[row].type_ids
+        assert data.encodings(np.array([row]))[0].ids == expected[row].ids
+        assert data.encodings(np.array([row]))[0].type_ids == expected[row].type_ids
     assert tokenise(Characters(), ["x" * 50, "y"]).num_cut == 1
     assert tokenise(Characters(), ["x" * 9], max_length=5).lengths.tolist() == [5]
+
+
+def test_pairs_read_in_both_orders() -> None:
+    texts, pairs = ["ab", "", "cde"], ["x", "yz", "uvwxyz"]
+    data = tokenise(Characters(), texts, pairs, np.arange(3), both_orders=True)
+    straight, turned = Characters().tokenize(texts, pairs), Characters().tokenize(pairs, texts)
+    assert (len(data), data.readings) == (3, 2)
+    for row in range(3):
+        assert [e.ids for e in data.encodings(np.array([row]))] == [straight[row].ids, turned[row].ids]
+    part = data.take(np.array([2, 0]))
+    assert [e.ids for e in part.encodings(np.array([1]))] == [straight[0].ids, turned[0].ids]
+    assert part.targets.tolist() == [2, 0]
+    assert data.lengths.tolist() == [2 * len(straight[row].ids) for row in range(3)]
+    arrays = data.arrays(Characters(), np.array([0, 2]))
+    assert arrays["attention_mask"].shape[:2] == (2, 2)
+    assert arrays["attention_mask"].sum() == data.num_tokens(np.array([0, 2]))
+    assert tokenise(Characters(), texts, None, both_orders=True).readings == 1
 
 
 @settings(deadline=None, max_examples=50)
@@ -79,7 +96,7 @@ def test_taken_rows_are_those_rows(lengths: list[int], data: st.DataObject) -> N
     whole = dataset(lengths)
     rows = np.array(data.draw(st.lists(st.integers(0, len(lengths) - 1), min_size=1, max_size=20)))
     part = whole.take(rows)
-    assert [part.encoding(n).ids for n in range(len(part))] == [whole.encoding(int(row)).ids for row in rows]
+    assert [found.ids for found in part.encodings(np.arange(len(part)))] == [e.ids for e in whole.encodings(rows)]
     assert part.targets.tolist() == whole.targets[rows].tolist()
 
 

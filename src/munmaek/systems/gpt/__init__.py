@@ -9,6 +9,7 @@ from munmaek.core.contracts import System, Tokenizer
 from munmaek.core.errors import RequestError
 from munmaek.core.recipe import Recipe
 from munmaek.systems.gpt import foreign, original
+from munmaek.systems.gpt.adapt import ADAPTATION
 from munmaek.systems.gpt.encoder import GptEncoder
 from munmaek.systems.gpt.language import GptLanguageModel
 from munmaek.systems.gpt.model import PRESETS, GptConfig, GptForPreTraining
@@ -53,4 +54,5 @@ CARD = System(
     imports={"hf": foreign.read, "openai-gpt": original.read},
     tokenizer="bpe",
     language_model=GptLanguageModel,
+    adaptation=ADAPTATION,
 )

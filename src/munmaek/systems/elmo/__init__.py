@@ -1,0 +1,53 @@
+"""ELMo's card: Peters 2018, "Deep contextualized word representations"."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from munmaek.core.contracts import System, Tokenizer
+from munmaek.core.recipe import Recipe
+from munmaek.systems.elmo import foreign
+from munmaek.systems.elmo.adapt import ADAPTATION
+from munmaek.systems.elmo.encoder import ElmoEncoder
+from munmaek.systems.elmo.language import ElmoLanguageModel
+from munmaek.systems.elmo.model import PRESETS, ElmoConfig, ElmoForPreTraining
+from munmaek.systems.elmo.objective import OPTIONS, ElmoObjective
+
+RECIPES = {
+    "tiny": Recipe(learning_rate=4e-3, batch_tokens=4096, dropout=0.0),
+    "mini": Recipe(learning_rate=3e-3, batch_tokens=4096, dropout=0.0),
+    "small": Recipe(learning_rate=2e-3, batch_tokens=8192),
+    "medium": Recipe(learning_rate=1.5e-3, batch_tokens=16384),
+    "base": Recipe(learning_rate=1e-3, batch_tokens=65536),
+}
+"""AdamW with linear warm-up and decay. Deviates: the release trains with Adagrad at 0.2 and batches of 128 windows of 20
+words a device, without a schedule."""
+
+
+def _objective(
+    config: ElmoConfig, tokenizer: Tokenizer, max_length: int, options: Mapping[str, Any] | None = None
+) -> ElmoObjective:
+    return ElmoObjective(tokenizer, max_length, characters=config.characters, max_symbols=config.max_symbols,
+                         **dict(options or {}))  # fmt: skip
+
+
+CARD = System(
+    name="elmo",
+    title="ELMo",
+    paper="Peters et al. 2018, arXiv:1802.05365",
+    config=ElmoConfig,
+    presets=PRESETS,
+    recipes=RECIPES,
+    options=OPTIONS,
+    build=ElmoForPreTraining,
+    objective=_objective,
+    encoder=ElmoEncoder,
+    save=foreign.save,
+    load=foreign.read,
+    imports={"elmo": foreign.read_bilm},
+    tokenizer="word",
+    vocab_size=50_000,
+    language_model=ElmoLanguageModel,
+    adaptation=ADAPTATION,
+)

@@ -1,0 +1,68 @@
+"""How ELMo is used in a task: all layers mixed, then a BiLSTM of the task's own, on frozen states (Peters 2018 §3.3)."""
+
+# ruff: noqa: F722
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from jaxtyping import Bool, Float
+from torch import Tensor, nn
+
+from munmaek.core.contracts import Adaptation, Encoder
+from munmaek.core.errors import RequestError
+from munmaek.nn.mix import ScalarMix
+from munmaek.nn.recurrent import BiLstm, put_back, reading_orders
+from munmaek.nn.transformer import Dropout
+
+READER: dict[str, Any] = {"cells": 128, "dropout": 0.3, "layer_dropout": 0.1, "layer_norm": False}
+"""Options of the reader, set as reader={"layer_norm": true}: cells in each direction of its LSTM, dropout of the mixed
+states, and what `ScalarMix` does with layers."""
+
+
+class Reader(nn.Module):
+    """The scalar mix of an ELMo's layers, dropout, and a BiLSTM over it.
+
+    Attributes:
+        dim: width of a state.
+    """
+
+    def __init__(
+        self, num_layers: int, dim: int, cells: int = 128, dropout: float = 0.3, layer_dropout: float = 0.1,
+        layer_norm: bool = False,
+    ) -> None:  # fmt: skip
+        super().__init__()
+        self.dim = 2 * cells
+        self.mix = ScalarMix(num_layers, layer_dropout, layer_norm)
+        self.dropout = Dropout(dropout)
+        self.lstm = BiLstm(dim, cells)
+
+    def forward(
+        self, states: Float[Tensor, "layers batch seq dim"], mask: Bool[Tensor, "batch seq"]
+    ) -> Float[Tensor, "batch seq two_cells"]:
+        """One state a token."""
+        orders = reading_orders(mask)
+        read, _ = self.lstm(self.dropout(self.mix(states)).flatten(0, 1)[orders])
+        return put_back(read, orders)
+
+
+def reader(encoder: Encoder, options: Mapping[str, Any]) -> Reader:
+    """A fresh reader; RequestError for options that there are not, or of a wrong kind."""
+    values = {**READER, **options}
+    cells, shares = values["cells"], (values["dropout"], values["layer_dropout"])
+    sound = set(values) == set(READER) and isinstance(cells, int) and cells > 0
+    if not sound or not all(isinstance(share, int | float) and 0 <= share < 1 for share in shares):
+        raise RequestError(
+            f"options of the reader: {dict(options)}",
+            where="reader",
+            fix='Options and defaults: reader={"cells": 128, "dropout": 0.3, "layer_dropout": 0.1, "layer_norm": false}',
+        )
+    return Reader(encoder.num_layers, encoder.dim, **values)
+
+
+def settings(num_labels: int) -> Mapping[str, Any]:
+    """The encoder is frozen; what stands on it learns at 1.5e-3, and with frozen=false the encoder at 3e-4."""
+    return {"frozen": True, "learning_rate": 3e-4, "head_rate": 5.0, "pooling": "max"}
+
+
+ADAPTATION = Adaptation(settings=settings, reader=reader)
