@@ -18,8 +18,8 @@ def pool(
     """One vector a row from the states whose `mask` is True, special tokens among them.
 
     Args:
-        how: "mean" (Reimers 2019 §3), "max" (each coordinate's largest), "first" ([CLS]), "last", or "concat": last, max and
-            mean side by side, three times as wide (Howard 2018 §3.3).
+        how: "mean" (Reimers 2019 §3), "max" (each coordinate's largest), "first" ([CLS]), "last", or "concat":
+            last, max and mean side by side, three times as wide (Howard 2018 §3.3).
     Raises:
         RequestError: another word for `how`. A row without any True gives zeros (mean, max).
     """

@@ -147,7 +147,7 @@ def read_fastai(source: Path) -> tuple[UlmfitForPreTraining, Tokenizer]:
     first = tensors.get("0.rnns.0.module.weight_ih_l0")
     if WORDS not in tensors or first is None or layers != set(range(len(layers))):
         raise CheckpointError("not the weights of fastai's AWD-LSTM", where=str(path), fix="Save it with learn.save.")
-    if tensors[WORDS].ndim != 2 or first.ndim != 2 or not 4 <= first.shape[0] or first.shape[0] % 4:
+    if tensors[WORDS].ndim != 2 or first.ndim != 2 or first.shape[0] < 4 or first.shape[0] % 4:
         raise CheckpointError("tensors of odd shapes", where=str(path), fix="Copy the file again.")
     vocab_size, dim = tensors[WORDS].shape
     backward = any(mark in path.stem.lower() for mark in ("bwd", "backward"))

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import NamedTuple
 
 import torch
@@ -79,7 +80,7 @@ class UlmfitConfig:
     def sizes(self) -> list[tuple[int, int]]:
         """Widths in and out of each layer."""
         widths = [self.dim, *[self.hidden] * (self.num_layers - 1), self.dim]
-        return list(zip(widths, widths[1:], strict=False))
+        return list(pairwise(widths))
 
 
 RATES = ("embedding", "input", "weight", "hidden", "output")
@@ -124,9 +125,11 @@ class WeightDropLstm(nn.Module):
             nn.init.uniform_(parameter, -(size**-0.5), size**-0.5)
 
     def forward(
-        self, inputs: Float[Tensor, "seq batch inputs"],
-        start: tuple[Float[Tensor, "batch size"], Float[Tensor, "batch size"]] | None = None, window: int = 0,
-    ) -> tuple[Float[Tensor, "seq batch size"], tuple[Float[Tensor, "batch size"], Float[Tensor, "batch size"]]]:  # fmt: skip
+        self,
+        inputs: Float[Tensor, "seq batch inputs"],
+        start: tuple[Float[Tensor, "batch size"], Float[Tensor, "batch size"]] | None = None,
+        window: int = 0,
+    ) -> tuple[Float[Tensor, "seq batch size"], tuple[Float[Tensor, "batch size"], Float[Tensor, "batch size"]]]:
         """States of all times, and the last state and cell; no gradient flows into `start`.
 
         Args:
@@ -182,7 +185,7 @@ class AwdLstm(nn.Module):
         attention_mask: Bool[Tensor, "batch seq"] | None = None,
         all_layers: bool = False,
     ) -> Float[Tensor, "*layers batch seq dim"]:
-        """States of the last layer `(batch, seq, dim)`, or of all, the embeddings first: `(layers, batch, seq, widest)`.
+        """States of the last layer `(batch, seq, dim)`, or all, the embeddings first: `(layers, batch, seq, widest)`.
 
         Each state stands at its token, whatever the direction of reading and wherever the padding is. Layers narrower
         than the widest are filled up with zeros. While training, gradients flow back through `config.window` tokens.
