@@ -47,9 +47,11 @@ class TaskModel(nn.Module):
         self.encoder, self.pooling, self.auxiliary, self.frozen = encoder, pooling, auxiliary, frozen
 
     @property
-    def num_outputs(self) -> int:
-        """Width of the head, whose last map is its `output`."""
-        return self.head.get_submodule("output").out_features  # type: ignore[return-value]
+    def output(self) -> nn.Linear:
+        """The head's last map, which every head has under this name."""
+        last = self.head.get_submodule("output")
+        assert isinstance(last, nn.Linear)
+        return last
 
     def train(self, mode: bool = True) -> TaskModel:
         """Training mode; a frozen body stays in evaluation mode."""
@@ -98,7 +100,7 @@ def outputs(model: TaskModel, data: Labelled, batch_tokens: int = 8_192) -> NDAr
     Rows of about equal length are computed together, so hardly any padding is.
     """
     device = next(model.parameters()).device
-    found = np.zeros((len(data), model.num_outputs), dtype=np.float32)
+    found = np.zeros((len(data), model.output.out_features), dtype=np.float32)
     with torch.no_grad():
         for rows in by_length(data.lengths, batch_tokens):
             arrays = data.arrays(model.encoder, rows)
