@@ -260,8 +260,8 @@ class Adaptation:
             targets: every token but each text's first).
         both_orders: pairs of a symmetric task are read in both orders and their vectors added.
         going_on: values of `recipe.Recipe` that differ where pre-training goes on from a model (`--init`).
-        reader: (encoder, its options from the settings) -> a module between encoder and pooling: (states of all layers
-            `(layers, batch, seq, dim)`, mask) -> states `(batch, seq, its own dim)`.
+        reader: (num_layers, dim, options from the settings) -> a module between encoder and pooling: (states of all
+            layers `(layers, batch, seq, dim)`, mask) -> states `(batch, seq, its own dim)`.
     """
 
     settings: Callable[[int], Mapping[str, Any]] | None = None
@@ -271,7 +271,7 @@ class Adaptation:
     ) = None
     both_orders: bool = False
     going_on: Mapping[str, Any] = field(default_factory=dict[str, Any])
-    reader: Callable[[Encoder, Mapping[str, Any]], torch.nn.Module] | None = None
+    reader: Callable[[int, int, Mapping[str, Any]], torch.nn.Module] | None = None
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ class ScalarMix(nn.Module):
         layer_dropout: chance that a layer is left out of a training step, the others taking its share; never all.
         layer_norm: each token's state in each layer has mean 0 and variance 1 before it is mixed (Peters 2018 §3.2).
 
-    Deviates: the released code normalises over all tokens of a batch, so that a text's vector depends on its neighbours.
+    Deviates: the released code normalises over all tokens of a batch, so that a text's vector depends on others.
     """
 
     def __init__(self, num_layers: int, layer_dropout: float = 0.0, layer_norm: bool = False) -> None:

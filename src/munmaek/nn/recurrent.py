@@ -72,13 +72,14 @@ class _Scan(torch.autograd.Function):
     def backward(ctx: Any, *grads: Tensor) -> Any:
         inputs, weight_input, weight_state, projection, gates, cells, tanhs, merged, states, *start = ctx.saved_tensors
         dtype, clips = ctx.dtype, ctx.clips
-        dirs, seq, batch, size = cells.shape
+        dirs, seq = cells.shape[:2]
         by_gates = weight_state.to(dtype)
         to_merged = None if projection is None else projection.to(dtype)
         gate_grads = torch.empty_like(gates)
         state_grads = grads[0].float().clone()
         cell_grad = torch.zeros_like(cells[:, 0])
         merged_grad = torch.empty_like(cell_grad)
+        first = torch.zeros_like(cell_grad) if start[1] is None else start[1]
         for t in range(seq - 1, -1, -1):
             grad = state_grads[:, t]
             if t + 1 < seq:
@@ -91,32 +92,37 @@ class _Scan(torch.autograd.Function):
                     _through_clip(grad, states[:, t], clips[1])
                 for d in range(dirs):
                     merged_grad[d] = grad[d].to(dtype) @ to_merged[d]
-            enter, forget, leave, new = gates[:, t].split(size, -1)
-            d_enter, d_forget, d_leave, d_new = gate_grads[:, t].split(size, -1)
+            enter, forget, leave, new = gates[:, t].chunk(4, -1)
+            d_enter, d_forget, d_leave, d_new = gate_grads[:, t].chunk(4, -1)
             cell_grad += _aten.tanh_backward(merged_grad * leave, tanhs[:, t])
             if clips[0]:
                 _through_clip(cell_grad, cells[:, t], clips[0])
-            before = cells[:, t - 1] if t else start[1]
+            before = cells[:, t - 1] if t else first
             d_leave.copy_(_aten.sigmoid_backward(merged_grad * tanhs[:, t], leave))
             d_enter.copy_(_aten.sigmoid_backward(cell_grad * new, enter))
             d_new.copy_(_aten.tanh_backward(cell_grad * enter, new))
-            if before is None:
-                d_forget.zero_()
-            else:
-                d_forget.copy_(_aten.sigmoid_backward(cell_grad * before, forget))
+            d_forget.copy_(_aten.sigmoid_backward(cell_grad * before, forget))
             cell_grad *= forget
-        found = _weight_grads(inputs, gate_grads, states, start[0], dtype)
-        project_grad = None
-        if projection is not None:
-            project_grad = torch.stack([
-                state_grads[d].flatten(0, 1).to(dtype).t() @ merged[d].flatten(0, 1).to(dtype) for d in range(dirs)
-            ]).to(projection.dtype)  # fmt: skip
+        state_side = _outer(gate_grads[:, 1:], states[:, :-1], dtype)
+        if start[0] is not None:
+            state_side += _outer(gate_grads[:, :1], start[0][:, None], dtype)
+        project_grad = None if projection is None else _outer(state_grads, merged, dtype)
         input_grad = None
         if ctx.needs_input_grad[0]:
-            input_grad = torch.stack([
-                gate_grads[d].flatten(0, 1).to(dtype) @ weight_input[d].to(dtype) for d in range(dirs)
-            ]).view(inputs.shape).to(inputs.dtype)  # fmt: skip
-        return input_grad, *(g.to(weight_input.dtype) for g in found), project_grad, None, None, None
+            narrow = gate_grads.flatten(1, 2).to(dtype)
+            parts = [narrow[d] @ weight_input[d].to(dtype) for d in range(dirs)]
+            input_grad = torch.stack(parts).view(inputs.shape).to(inputs.dtype)
+        return (
+            input_grad, _outer(gate_grads, inputs, dtype), state_side, gate_grads.sum((1, 2)), project_grad,
+            None, None, None,
+        )  # fmt: skip
+
+
+def _outer(left: Tensor, right: Tensor, dtype: torch.dtype) -> Tensor:
+    """Sums over times and rows of left x right, (dirs, seq, batch, dim) each, to (dirs, left dim, right dim)."""
+    pairs = zip(left, right, strict=True)
+    products = [a.flatten(0, 1).to(dtype).t() @ b.flatten(0, 1).to(dtype) for a, b in pairs]
+    return torch.stack(products).float()
 
 
 def _add_product(total: Tensor, left: Tensor, right: Tensor) -> None:
@@ -130,22 +136,6 @@ def _add_product(total: Tensor, left: Tensor, right: Tensor) -> None:
 def _through_clip(grad: Tensor, clipped: Tensor, limit: float) -> None:
     """Set the gradient of values that lie at a limit to 0, in place."""
     grad.copy_(_aten.hardtanh_backward(grad, clipped, -limit, limit))
-
-
-def _weight_grads(
-    inputs: Tensor, gate_grads: Tensor, states: Tensor, start: Tensor | None, dtype: torch.dtype
-) -> tuple[Tensor, Tensor, Tensor]:
-    """Gradients of the input weights, the state weights and the bias, each one product over all times."""
-    by_input: list[Tensor] = []
-    by_state: list[Tensor] = []
-    for d in range(len(inputs)):
-        narrow = gate_grads[d].to(dtype)
-        by_input.append(narrow.flatten(0, 1).t() @ inputs[d].flatten(0, 1).to(dtype))
-        later = narrow[1:].flatten(0, 1).t() @ states[d, :-1].flatten(0, 1).to(dtype)
-        if start is not None:
-            later = later + narrow[0].t() @ start[d].to(dtype)
-        by_state.append(later)
-    return torch.stack(by_input), torch.stack(by_state), gate_grads.sum((1, 2))
 
 
 def scan(
@@ -173,9 +163,7 @@ def scan(
     kind = working_type(inputs)
     given = None if start is None else tuple(part.detach() for part in start)
     with torch.autocast(inputs.device.type, enabled=False):
-        return _Scan.apply(
-            inputs, weight_input, weight_state, bias, projection, given, (cell_clip, state_clip), kind
-        )  # type: ignore[return-value]
+        return _Scan.apply(inputs, weight_input, weight_state, bias, projection, given, (cell_clip, state_clip), kind)  # type: ignore[return-value]
 
 
 def reading_orders(mask: Bool[Tensor, "batch seq"]) -> Int[Tensor, "2 seq batch"]:

@@ -57,7 +57,8 @@ def evaluate(
     """Score a fine-tuned model on a table, in bounded memory; rows with an empty text are scored, too.
 
     Args:
-        model: a fine-tuned folder, or a loaded one; or several folders, whose answers are averaged. data: a table; columns are guessed where not given.
+        model: a fine-tuned folder, or a loaded one; or several folders, whose answers are averaged.
+        data: a table; columns are guessed where not given.
         progress: called with the number of rows read since the last call.
     Raises:
         RequestError, DataError: the table or the model cannot be used. CheckpointError: the model is damaged.

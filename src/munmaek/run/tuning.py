@@ -190,7 +190,7 @@ def make_network(system: System, encoder: Encoder, num_outputs: int, settings: S
     if adaptation.reader is not None:
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
-            reader = adaptation.reader(encoder, settings.reader)
+            reader = adaptation.reader(encoder.num_layers, encoder.dim, settings.reader)
         dim = int(reader.dim)  # type: ignore[arg-type]
     width = 3 * dim if settings.pooling == "concat" else dim
     head = (adaptation.head or _linear)(width, num_outputs, settings.dropout, seed)

@@ -21,8 +21,8 @@ RECIPES = {
     "medium": Recipe(learning_rate=1.5e-3, batch_tokens=16384),
     "base": Recipe(learning_rate=1e-3, batch_tokens=65536),
 }
-"""AdamW with linear warm-up and decay. Deviates: the release trains with Adagrad at 0.2 and batches of 128 windows of 20
-words a device, without a schedule."""
+"""AdamW with linear warm-up and decay. Deviates: the release trains with Adagrad at 0.2 and batches of 128 windows of
+20 words a device, without a schedule."""
 
 
 def _objective(

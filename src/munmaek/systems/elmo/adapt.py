@@ -1,15 +1,16 @@
-"""How ELMo is used in a task: all layers mixed, then a BiLSTM of the task's own, on frozen states (Peters 2018 §3.3)."""
+"""ELMo in a task: all layers mixed, then a BiLSTM of the task's own, on frozen states (Peters 2018 §3.2-3.3)."""
 
 # ruff: noqa: F722
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from typing import Any
 
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
-from munmaek.core.contracts import Adaptation, Encoder
+from munmaek.core.contracts import Adaptation
 from munmaek.core.errors import RequestError
 from munmaek.nn.mix import ScalarMix
 from munmaek.nn.recurrent import BiLstm, put_back, reading_orders
@@ -46,7 +47,7 @@ class Reader(nn.Module):
         return put_back(read, orders)
 
 
-def reader(encoder: Encoder, options: Mapping[str, Any]) -> Reader:
+def reader(num_layers: int, dim: int, options: Mapping[str, Any]) -> Reader:
     """A fresh reader; RequestError for options that there are not, or of a wrong kind."""
     values = {**READER, **options}
     cells, shares = values["cells"], (values["dropout"], values["layer_dropout"])
@@ -55,9 +56,9 @@ def reader(encoder: Encoder, options: Mapping[str, Any]) -> Reader:
         raise RequestError(
             f"options of the reader: {dict(options)}",
             where="reader",
-            fix='Options and defaults: reader={"cells": 128, "dropout": 0.3, "layer_dropout": 0.1, "layer_norm": false}',
+            fix=f"Options and defaults: reader={json.dumps(READER)}",
         )
-    return Reader(encoder.num_layers, encoder.dim, **values)
+    return Reader(num_layers, dim, **values)
 
 
 def settings(num_labels: int) -> Mapping[str, Any]:

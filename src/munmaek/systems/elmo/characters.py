@@ -1,4 +1,4 @@
-"""Words as symbols: UTF-8 bytes as the release has them, or one symbol a Hangul syllable; and words beyond the vocabulary."""
+"""Words as symbols, UTF-8 bytes or one a Hangul syllable; and numbers for words beyond the vocabulary."""
 
 from __future__ import annotations
 

@@ -36,10 +36,11 @@ class ElmoLanguageModel:
         self._model = model
         self.tokenizer = tokenizer
         self.speller = Speller(tokenizer, model.config.characters, model.config.max_symbols)
-        self.first, self.end = self.speller.ends
+        self.first, end = self.speller.ends
+        self.end: int | None = end
 
     def likelihood(self, texts: Sequence[str], batch_tokens: int = 8192) -> Likelihood:
-        """Score texts, each a document of its own, read from its beginning; long ones in windows that hand states on."""
+        """Score texts, each a document of its own, read from its beginning; long ones in windows, states handed on."""
         encodings = sorted(self._encode(texts), key=lambda encoding: len(encoding.ids))
         nats, num_tokens, num_unknown, start = 0.0, 0, 0, 0
         while start < len(encodings):
@@ -69,11 +70,11 @@ class ElmoLanguageModel:
     def _score(self, rows: list[list[int]]) -> float:
         """Nats of some texts' words and ends."""
         lengths = np.array([len(ids) + 1 for ids in rows])
-        ids = np.full((len(rows), int(lengths.max())), self.end, dtype=np.int64)
+        ids = np.full((len(rows), int(lengths.max())), self.speller.ends[1], dtype=np.int64)
         labels = np.full(ids.shape, -1, dtype=np.int64)
         for row, words in enumerate(rows):
             ids[row, : len(words) + 1] = [self.first, *words]
-            labels[row, : len(words) + 1] = [*words, self.end]
+            labels[row, : len(words) + 1] = [*words, self.speller.ends[1]]
         labels[labels >= self.speller.size] = self.speller.unknown
         carried: tuple[Tensor, Tensor] | None = None
         total, window = 0.0, self._model.config.max_positions

@@ -138,15 +138,11 @@ class CharacterWords(nn.Module):
         return self.projection(vectors)[order.argsort()]
 
     def _cut(self, characters: Tensor, lengths: Tensor) -> list[Tensor]:
-        """Words in ascending length, in halves until halving saves little, each cut after its longest word."""
+        """Words in ascending length, the longest quarter apart, each part cut after its longest word."""
         widest = max(width for width, _ in self.config.filters)
         middle = len(characters) * 3 // 4
-        edges = [0, middle, len(characters)] if middle >= 64 else [0, len(characters)]
-        parts: list[Tensor] = []
-        for start, stop in zip(edges, edges[1:], strict=False):
-            needed = min(self.config.max_symbols, int(lengths[stop - 1]) + widest)
-            parts.append(characters[start:stop, :needed])
-        return parts
+        sides = (slice(0, middle), slice(middle, None)) if middle >= 64 else (slice(0, None),)
+        return [characters[side, : min(self.config.max_symbols, int(lengths[side][-1]) + widest)] for side in sides]
 
     def _maxima(self, characters: Int[Tensor, "words symbols"]) -> Float[Tensor, "words filters"]:
         vectors = self.symbols(characters).transpose(1, 2)

@@ -122,9 +122,7 @@ class ElmoObjective:
                 yield batch_at(place, epoch * EPOCH + place + 1 if place + 1 < num else (epoch + 1) * EPOCH)
             epoch, first = epoch + 1, 0
 
-    def _groups(
-        self, rows: _Rows, batch_tokens: int, seed: int, epoch: int
-    ) -> tuple[int, Callable[[int, int], Batch]]:
+    def _groups(self, rows: _Rows, batch_tokens: int, seed: int, epoch: int) -> tuple[int, Callable[[int, int], Batch]]:
         groups = batches_of(rows.stops - rows.starts + 1, batch_tokens, seed, epoch)
         return len(groups), lambda place, following: self._rows_of(rows, groups[place], following)
 

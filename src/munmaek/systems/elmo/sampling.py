@@ -24,7 +24,7 @@ def sample_words(labels: Int[Tensor, " rows"], vocab_size: int, tries: int) -> S
 
     Word k is drawn with probability p = log((k + 2) / (k + 1)) / log(V + 1), which fits ids in the order of frequency.
     It is in the sample with the chance 1 - (1 - p)^tries, or surely where it is a label. With the logarithm of the
-    chance taken off each logit, the sum of exponentials over the sample has that over the vocabulary as its expectation.
+    chance taken off each logit, the sum of exponentials over the sample is that over the vocabulary in expectation.
 
     Deviates: the released code draws until it has a number of different words, corrects the label's logit, too, and
     keeps other rows' labels out unless they are drawn; its chances are estimates, these are exact.

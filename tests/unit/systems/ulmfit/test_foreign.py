@@ -110,34 +110,30 @@ class Nothing:
     """What no file of weights may hold."""
 
 
+CHANGED: dict[str, dict[str, torch.Tensor | None]] = {
+    "missing": {"0.rnns.1.module.bias_ih_l0": None},
+    "shape": {"0.rnns.1.weight_hh_l0_raw": torch.zeros(24, 7)},
+    "nan": {"1.decoder.bias": torch.full((13,), float("nan"))},
+    "untied": {"1.decoder.weight": torch.zeros(13, 6)},
+    "other": {"0.encoder.weight": None},
+    "odd": {"0.rnns.0.module.weight_ih_l0": torch.zeros(6)},
+}
+"""What is wrong -> tensors that are something else, or gone."""
+LISTS = {
+    "words": json.dumps([*WORDS, "하나", "둘", "셋"]), "no list": '{"눈": 1}', "no specials": '["눈"]',
+}  # fmt: skip
+
+
 def broken(folder, how: str) -> None:
-    state = state_of_fastai()
-    if how == "pickle":
-        torch.save({"model": state, "opt": Nothing()}, folder / "wiki.pth")
-        return
-    if how == "missing":
-        del state["0.rnns.1.module.bias_ih_l0"]
-    elif how == "shape":
-        state["0.rnns.1.weight_hh_l0_raw"] = torch.zeros(24, 7)
-    elif how == "nan":
-        state["1.decoder.bias"] = torch.full((13,), float("nan"))
-    elif how == "untied":
-        state["1.decoder.weight"] = torch.zeros(13, 6)
-    elif how == "other":
-        state = {"0.weight": torch.zeros(3)}
-    elif how == "odd":
-        state["0.rnns.0.module.weight_ih_l0"] = torch.zeros(6)
-    torch.save(state, folder / "wiki.pth")
+    path = folder / "wiki.pth"
+    state = {n: t for n, t in (state_of_fastai() | CHANGED.get(how, {})).items() if t is not None}
+    torch.save({"model": state, "opt": Nothing()} if how == "pickle" else state, path)
     if how == "cut":
-        (folder / "wiki.pth").write_bytes((folder / "wiki.pth").read_bytes()[:700])
+        path.write_bytes(path.read_bytes()[:700])
     elif how == "two":
-        shutil.copy(folder / "wiki.pth", folder / "second.pth")
-    elif how == "words":
-        (folder / "vocab.json").write_text(json.dumps(WORDS + ["하나"] * 3 + ["둘", "셋"]), "utf-8")
-    elif how == "no list":
-        (folder / "vocab.json").write_text('{"눈": 1}', "utf-8")
-    elif how == "no specials":
-        (folder / "vocab.json").write_text('["눈"]', "utf-8")
+        shutil.copy(path, folder / "second.pth")
+    elif how in LISTS:
+        (folder / "vocab.json").write_text(LISTS[how], "utf-8")
     elif how == "no vocabulary":
         (folder / "vocab.json").rename(folder / "vocab.pkl")
 

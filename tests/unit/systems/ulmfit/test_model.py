@@ -10,7 +10,7 @@ from munmaek.systems.ulmfit.model import UlmfitConfig, UlmfitForPreTraining, Wei
 @pytest.mark.parametrize("training", [False, True])
 @pytest.mark.parametrize("padding", ["none", "right", "left"])
 def test_no_state_depends_on_what_is_read_after_it(small, training: bool, padding: str) -> None:
-    """Every position, every layer: forward on nothing to the right, backward on nothing to the left, pads on neither."""
+    """Every position and layer: forward on nothing to the right, backward on nothing to the left, on no padding."""
     torch.manual_seed(0)
     seq, pads = 9, 0 if padding == "none" else 3
     ids = torch.randint(5, 60, (2, seq + pads))

@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+import os
+import signal
 from dataclasses import replace
-from itertools import islice
+from itertools import islice, pairwise
 
 import numpy as np
 import pytest
@@ -74,7 +76,7 @@ def test_lanes_read_the_shuffled_stream_window_after_window(documents, tokenizer
     border = tokenizer.token_id("sep")
     known = {tuple(ids) for ids in text_of(documents, tokenizer, direction == "backward")}
     starts = [place for place, token in enumerate(epochs[0]) if token == border]
-    whole = [tuple(epochs[0][a + 1 : b]) for a, b in zip(starts, starts[1:], strict=False)]
+    whole = [tuple(epochs[0][a + 1 : b]) for a, b in pairwise(starts)]
     assert set(whole) <= known
     assert len(whole) > 0.9 * len(documents)
 
@@ -142,9 +144,6 @@ def test_training_carries_under_names_of_its_own(small, tokenizer, shards) -> No
 
 @pytest.mark.parametrize("stop_at", [4, 11])
 def test_resumed_equals_uninterrupted_within_and_after_an_epoch(small, card, tokenizer, shards, tmp_path, stop_at):
-    import os
-    import signal
-
     def job(folder, stop=None) -> Job:
         torch.manual_seed(5)
         model = card.build(small.config)
