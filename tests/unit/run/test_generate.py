@@ -62,8 +62,8 @@ def test_temperature_scales_logits() -> None:
     ("settings", "expected"),
     [
         ({"top_k": 2}, [4 / 7, 3 / 7, 0, 0]), ({"top_k": 99}, [0.4, 0.3, 0.2, 0.1]),
-        ({"top_p": 0.69}, [4 / 7, 3 / 7, 0, 0]), ({"top_p": 0.71}, [4 / 9, 3 / 9, 2 / 9, 0]), ({"top_p": 1e-9}, [1, 0, 0, 0]),
-        ({"top_k": 3, "top_p": 0.5}, [4 / 7, 3 / 7, 0, 0]),
+        ({"top_p": 0.69}, [4 / 7, 3 / 7, 0, 0]), ({"top_p": 0.71}, [4 / 9, 3 / 9, 2 / 9, 0]),
+        ({"top_p": 1e-9}, [1, 0, 0, 0]), ({"top_k": 3, "top_p": 0.5}, [4 / 7, 3 / 7, 0, 0]),
     ],
 )  # fmt: skip
 def test_top_k_and_top_p(settings: dict[str, Any], expected: list[float]) -> None:
