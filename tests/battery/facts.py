@@ -25,6 +25,12 @@ class Facts:
 
 
 FACTS = {
+    "ulmfit": Facts(
+        "before",
+        {"lm": "ln V"},
+        {"dim": 32, "hidden": 48, "num_layers": 2},
+        {"test_epochs_differ": "a window of a stream is numbered by its place in the epoch; the text in it differs"},
+    ),
     "elmo": Facts(
         "both",
         {"forward": "ln V", "backward": "ln V"},

@@ -77,7 +77,9 @@ def test_vectors_do_not_depend_on_neighbours_or_padding(model: Model, pooling: s
 def test_shapes_and_offsets(model: Model) -> None:
     for text in TEXTS:
         tokens, states = model.tokens(text), model.states(text)
-        assert states.shape == (model.num_layers, len(tokens), model.dim)
+        assert states.shape[:2] == (model.num_layers, len(tokens))
+        assert states.shape[2] >= model.dim, "as wide as the widest layer"
+        assert not states[-1, :, model.dim :].any(), "narrower layers are filled up with zeros"
         assert [t.start for t in tokens] == sorted(t.start for t in tokens)
         words = [
             t for t in tokens if t.text != "▁"

@@ -121,7 +121,7 @@ def fill(
 
 
 def predict(
-    model: options.ModelFolder,
+    model: options.ModelFolders,
     texts: options.Texts = None,
     file: options.File = None,
     text_column: options.TextColumn = None,

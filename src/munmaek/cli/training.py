@@ -89,7 +89,7 @@ def finetune(
 
 
 def evaluate(
-    model: options.ModelFolder,
+    model: options.ModelFolders,
     data: options.Data,
     what: options.What = "labels",
     text_column: options.TextColumn = None,
@@ -100,7 +100,9 @@ def evaluate(
 ) -> None:
     """Score a fine-tuned model, or a language model; run.evaluate and run.evaluate_lm do the work."""
     if what == "lm":
-        evaluate_language(model, data, text_column, device, as_json)
+        if len(model) > 1:
+            raise RequestError(f"{len(model)} models", where="--model", fix="Score one language model at a time.")
+        evaluate_language(model[0], data, text_column, device, as_json)
         return
     if what != "labels":
         raise RequestError(f"nothing to score is called {what!r}", where="munmaek evaluate", fix="Say labels or lm.")

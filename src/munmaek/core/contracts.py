@@ -65,6 +65,7 @@ class Batch:
         counts: number of targets of each loss part, over all rows.
         position: where the batch after this one starts; the whole data state of a checkpoint.
         sample_ids: (rows,) which sample each row is.
+        rate: factor on the learning rate of this step (Merity 2018 §5: windows of random length).
     """
 
     arrays: Mapping[str, NDArray[Any]]
@@ -72,6 +73,7 @@ class Batch:
     counts: Mapping[str, int]
     position: int
     sample_ids: NDArray[np.int64]
+    rate: float = 1.0
 
     @property
     def num_rows(self) -> int:
@@ -194,7 +196,10 @@ class Encoder(Protocol):
         ...
 
     def forward(self, inputs: Mapping[str, torch.Tensor], all_layers: bool = False) -> torch.Tensor:
-        """Differentiable states: (batch, seq, dim) of the last layer, or (layers, batch, seq, dim)."""
+        """Differentiable states: (batch, seq, dim) of the last layer, or (layers, batch, seq, dim).
+
+        Where layers differ in width, all are as wide as the widest, the others filled up with zeros.
+        """
         ...
 
     def summary(self, states: torch.Tensor, mask: torch.Tensor, pooling: str) -> torch.Tensor:
@@ -254,6 +259,7 @@ class Adaptation:
         auxiliary: (module, last states, inputs) -> (summed language-model loss on the task's texts in nats, number of
             targets: every token but each text's first).
         both_orders: pairs of a symmetric task are read in both orders and their vectors added.
+        going_on: values of `recipe.Recipe` that differ where pre-training goes on from a model (`--init`).
         reader: (num_layers, dim, options from the settings) -> a module between encoder and pooling: (states of all
             layers `(layers, batch, seq, dim)`, mask) -> states `(batch, seq, its own dim)`.
     """
@@ -264,6 +270,7 @@ class Adaptation:
         Callable[[torch.nn.Module, torch.Tensor, Mapping[str, torch.Tensor]], tuple[torch.Tensor, int]] | None
     ) = None
     both_orders: bool = False
+    going_on: Mapping[str, Any] = field(default_factory=dict[str, Any])
     reader: Callable[[int, int, Mapping[str, Any]], torch.nn.Module] | None = None
 
 

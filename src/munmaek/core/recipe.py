@@ -9,13 +9,15 @@ from dataclasses import dataclass, field, fields
 
 from munmaek.core.errors import RequestError
 
+SLANT = 32
+"""A slanted triangle's peak over its lowest rate (Howard 2018 §3.2)."""
 _TIME_UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 _COUNT_UNITS = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "b": 10**9}
 
 
 _CHOICES = {
-    "decay": ("linear", "cosine", "constant"),
-    "optimizer": ("adamw", "muon"),
+    "decay": ("linear", "cosine", "constant", "slanted"),
+    "optimizer": ("adamw", "muon", "asgd"),
     "precision": ("auto", "fp32", "bf16"),
 }
 _ABOVE_0, _FROM_0 = (0.0, math.inf), (-1e-9, math.inf)
@@ -23,6 +25,7 @@ _RANGES = {
     "learning_rate": _ABOVE_0, "clip": _ABOVE_0, "batch_tokens": _ABOVE_0, "micro_tokens": _ABOVE_0,
     "max_length": _ABOVE_0, "muon_rate": _FROM_0, "weight_decay": _FROM_0, "warmup": (-1e-9, 1.0),
     "beta_1": (-1e-9, 1.0), "beta_2": (-1e-9, 1.0), "epsilon": (0.0, 1.0), "dropout": (-math.inf, 1.0),
+    "layer_decay": _ABOVE_0,
 }  # fmt: skip
 
 
@@ -47,15 +50,18 @@ class Recipe:
     Attributes:
         learning_rate: peak rate.
         warmup: share of the whole training in which the rate rises linearly from 0, (0 to 1).
-        decay: shape of the fall to 0 after the warm-up: "linear" (Devlin 2018 A.2), "cosine" or "constant".
+        decay: shape of the fall to 0 after the warm-up: "linear" (Devlin 2018 A.2), "cosine" or "constant"; or
+            "slanted" (Howard 2018 §3.2): from 1/32 of the peak up to it in `warmup`, then down to 1/32 of it.
         batch_tokens: tokens in one optimiser step, over all processes.
         micro_tokens: most tokens in one forward pass of one process; a larger batch is accumulated.
         max_length: longest sequence, in tokens, special ones included.
         weight_decay: decoupled decay of matrices; vectors (biases, norms) are not decayed.
         beta_1, beta_2, epsilon: AdamW (Loshchilov 2019).
-        optimizer: "adamw", or "muon" (orthogonalised momentum for the matrices of linear layers, AdamW for the rest).
+        optimizer: "adamw", or "muon" (orthogonalised momentum for the matrices of linear layers, AdamW for the rest)
+            or "asgd" (plain SGD, averaged once the validation loss no longer falls: Merity 2018 §3).
         muon_rate: peak rate of those matrices.
         dropout: for every dropout of the model during this training; below 0 leaves the model's own.
+        layer_decay: factor on the rate from each layer to the one below it (Howard 2018 §3.2); 1 is none.
         clip: largest norm of all gradients together.
         precision: "auto" (bf16 where the machine multiplies it faster), "fp32" or "bf16".
     """
@@ -73,6 +79,7 @@ class Recipe:
     optimizer: str = "adamw"
     muon_rate: float = 0.02
     dropout: float = -1.0
+    layer_decay: float = 1.0
     clip: float = 1.0
     precision: str = "auto"
 
@@ -83,6 +90,10 @@ class Recipe:
 
     def rate(self, progress: float) -> float:
         """The learning rate at `progress` (0 at the start, 1 at the end)."""
+        if self.decay == "slanted":
+            cut = max(self.warmup, 1e-12)
+            share = progress / cut if progress < cut else (1.0 - progress) / max(1.0 - cut, 1e-12)
+            return self.learning_rate * (1 + max(0.0, share) * (SLANT - 1)) / SLANT
         if progress < self.warmup:
             return self.learning_rate * progress / self.warmup
         left = max(0.0, (1.0 - progress) / max(1.0 - self.warmup, 1e-12))

@@ -9,16 +9,17 @@ from torch import Tensor
 
 from munmaek.core.errors import RequestError
 
-POOLINGS = ("mean", "first", "last", "max")
+POOLINGS = ("mean", "first", "last", "max", "concat")
 
 
 def pool(
     states: Float[Tensor, "batch seq dim"], mask: Bool[Tensor, "batch seq"], how: str = "mean"
-) -> Float[Tensor, "batch dim"]:
+) -> Float[Tensor, "batch width"]:
     """One vector a row from the states whose `mask` is True, special tokens among them.
 
     Args:
-        how: "mean" (Reimers 2019 §3), "max" (each coordinate's largest), "first" ([CLS]) or "last".
+        how: "mean" (Reimers 2019 §3), "max" (each coordinate's largest), "first" ([CLS]), "last", or "concat":
+            last, max and mean side by side, three times as wide (Howard 2018 §3.3).
     Raises:
         RequestError: another word for `how`. A row without any True gives zeros (mean, max).
     """
@@ -27,6 +28,8 @@ def pool(
     if how == "last":
         places = torch.where(mask, torch.arange(mask.shape[1], device=mask.device), 0).amax(1)
         return states[torch.arange(len(states), device=states.device), places]
+    if how == "concat":
+        return torch.cat([pool(states, mask, part) for part in ("last", "max", "mean")], 1)
     chosen = mask[:, :, None]
     if how == "mean":
         total = torch.where(chosen, states, 0).float().sum(1)

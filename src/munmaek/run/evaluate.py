@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -45,7 +45,7 @@ class Evaluation:
 
 
 def evaluate(
-    model: str | Path | Model,
+    model: str | Path | Model | Sequence[str | Path],
     data: str | Path,
     *,
     text_column: str | None = None,
@@ -57,7 +57,8 @@ def evaluate(
     """Score a fine-tuned model on a table, in bounded memory; rows with an empty text are scored, too.
 
     Args:
-        model: a fine-tuned folder, or a loaded one. data: a table; columns are guessed where not given.
+        model: a fine-tuned folder, or a loaded one; or several folders, whose answers are averaged.
+        data: a table; columns are guessed where not given.
         progress: called with the number of rows read since the last call.
     Raises:
         RequestError, DataError: the table or the model cannot be used. CheckpointError: the model is damaged.

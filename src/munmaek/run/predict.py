@@ -51,12 +51,15 @@ class Predicted:
 
 
 def predict(
-    model: str | Path | Model | Tuned, texts: str | Sequence[str], pairs: str | Sequence[str] | None = None
+    model: str | Path | Model | Tuned | Sequence[str | Path],
+    texts: str | Sequence[str],
+    pairs: str | Sequence[str] | None = None,
 ) -> list[Prediction]:
     """Predictions for one text or several, in their order.
 
     Args:
-        model: a fine-tuned folder, or a loaded one. pairs: the second text of each, for a model that reads two.
+        model: a fine-tuned folder, or a loaded one; or several folders, whose answers are averaged.
+        pairs: the second text of each, for a model that reads two.
     """
     texts = [texts] if isinstance(texts, str) else list(texts)
     pairs = [pairs] if isinstance(pairs, str) else pairs

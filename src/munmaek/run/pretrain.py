@@ -20,10 +20,13 @@ from munmaek.data.shards import Shards
 from munmaek.run import folder as model_folder
 from munmaek.run.prepare import Prepared, prepare
 from munmaek.train import distributed
+from munmaek.train.optim import ParamGroup
 from munmaek.train.trainer import Event, Job, Outcome, measure, train
 
 VALIDATION_BATCHES = 40
 VALIDATION_SEED = 1
+OFTEN = 0.02
+"""Share of a training between validations where the optimiser waits for what they say."""
 
 
 @dataclass(frozen=True)
@@ -80,7 +83,7 @@ def pretrain(
     card = systems.load(system)
     if size not in card.presets:
         raise RequestError(f"no size {size!r}", where=f"pretrain {system}", fix=f"Sizes: {', '.join(card.presets)}.")
-    recipe, options, model_settings = sort_settings(card, size, settings or {})
+    recipe, options, model_settings = sort_settings(card, size, settings or {}, going_on=init is not None)
     out = Path(out)
     with distributed.processes(distributed.pick_device(device)) as (rank, _):
         start = model_folder.read(init) if init is not None else None
@@ -95,8 +98,9 @@ def pretrain(
         objective = card.objective(model.config, prepared.tokenizer, recipe.max_length, options)
         identity = _identity(card, size, budget, seed, recipe, options, model_settings, prepared, init)
         with _Reporter(progress, out, tensorboard) as report:
+            groups = layer_groups(card, model, prepared.tokenizer, recipe.layer_decay)
             outcome, notes = _train(model, objective, prepared.shards, recipe, budget, seed, out, identity,
-                                    device, report, save_every_steps)  # fmt: skip
+                                    device, report, save_every_steps, groups)  # fmt: skip
         result = _result(card, size, out, model, outcome, notes)
         if rank == 0:
             facts = {"size": size, "config": to_dict(model.config), "identity": identity,
@@ -112,12 +116,15 @@ def pretrain(
 
 
 def sort_settings(
-    card: System, size: str, settings: Mapping[str, Any]
+    card: System, size: str, settings: Mapping[str, Any], going_on: bool = False
 ) -> tuple[Recipe, dict[str, Any], dict[str, Any]]:
-    """Settings by name into the recipe, the objective's options and the model's config; RequestError for others."""
+    """Settings by name into the recipe, the objective's options and the model's config; RequestError for others.
+
+    Where training goes on from a model, the system's own values for that come before the size's.
+    """
     recipe_names = {field.name for field in dataclasses.fields(Recipe)}
     config_names = {field.name for field in dataclasses.fields(card.config)}
-    recipe: dict[str, Any] = {}
+    recipe: dict[str, Any] = dict(card.adaptation.going_on) if going_on and card.adaptation else {}
     options: dict[str, Any] = {}
     model: dict[str, Any] = {}
     for name, value in settings.items():
@@ -140,6 +147,17 @@ def fresh(card: System, size: str, tokenizer: Tokenizer, settings: Mapping[str, 
     return card.build(card.config(**values))
 
 
+def layer_groups(card: System, model: nn.Module, tokenizer: Tokenizer, decay: float) -> list[ParamGroup] | None:
+    """The encoder's layers, each learning `decay` times as fast as the one above it, and the rest; None for decay 1."""
+    if decay == 1.0:
+        return None
+    layers = card.encoder(model, tokenizer).layer_groups()
+    known = {parameter for layer in layers for parameter in layer}
+    rest = [parameter for parameter in model.parameters() if parameter not in known]
+    rates = [decay ** (len(layers) - 1 - place) for place in range(len(layers))]
+    return [*map(ParamGroup, layers, rates), ParamGroup(rest)]
+
+
 def _identity(
     card: System, size: str, budget: str, seed: int, recipe: Recipe, options: Mapping[str, Any],
     model_settings: Mapping[str, Any], prepared: Prepared, init: str | Path | None,
@@ -155,6 +173,7 @@ def _identity(
 def _train(
     model: nn.Module, objective: Objective, shards: Shards, recipe: Recipe, budget: str, seed: int, out: Path,
     identity: dict[str, Any], device: str, progress: Callable[[Event], None] | None, save_every_steps: int | None,
+    groups: list[ParamGroup] | None = None,
 ) -> tuple[Outcome, list[str]]:  # fmt: skip
     training, held_out = shards.split()
 
@@ -164,7 +183,8 @@ def _train(
 
     outcome = train(
         Job(model, objective, training, recipe, Budget.parse(budget), seed, out / model_folder.TRAINING,
-            validate=validate if held_out.num_documents else None, device=device, progress=progress,
+            groups=groups, validate=validate if held_out.num_documents else None,
+            validate_every=OFTEN if recipe.optimizer == "asgd" else 0.1, device=device, progress=progress,
             identity=identity, save_every_steps=save_every_steps)
     )  # fmt: skip
     return outcome, [*getattr(objective, "notes", []), *outcome.notes]

@@ -62,6 +62,24 @@ class Tuned:
         return self.task.answer(self.answers, outputs)
 
 
+@dataclass
+class Ensemble(Tuned):
+    """Several fine-tuned models as one: the mean of what they answer (Howard 2018 §3.3: a forward and a backward one).
+
+    The fields of `Tuned` are those of the first; `others` are the rest.
+    """
+
+    others: list[Tuned]
+
+    def answer(
+        self, texts: Sequence[str], pairs: Sequence[str] | None = None, batch_tokens: int = 8_192
+    ) -> NDArray[np.float32]:
+        """Mean probabilities `(texts, classes)`, or mean values `(texts,)`; see `Tuned.answer`."""
+        found = [super().answer(texts, pairs, batch_tokens)]
+        found += [other.answer(texts, pairs, batch_tokens) for other in self.others]
+        return np.mean(found, axis=0, dtype=np.float32)
+
+
 def write(
     folder: Path, model: Model, task: Task, network: TaskModel, answers: Answers, settings: Settings,
     max_length: int, facts: dict[str, Any],
@@ -72,7 +90,7 @@ def write(
         "answers": answers.to_dict(),
         "pooling": network.pooling,
         "max_length": max_length,
-        "head": {"kind": "linear", "dim": network.head.output.in_features, "dropout": settings.dropout},
+        "head": {"kind": "linear", "dim": network.output.in_features, "dropout": settings.dropout},
         "settings": dataclasses.asdict(settings),
     }
     head = {name: tensor.detach().cpu().contiguous() for name, tensor in network.top().items()}
@@ -83,12 +101,21 @@ def write(
     )
 
 
-def read(model: str | Path | Model, device: str = "auto") -> Tuned:
-    """A fine-tuned model from its folder.
+def read(model: str | Path | Model | Sequence[str | Path], device: str = "auto") -> Tuned:
+    """A fine-tuned model from its folder, or several that answer as one.
 
     Raises:
-        RequestError: the folder holds a model without a task. CheckpointError: the head is missing or does not fit.
+        RequestError: a folder holds a model without a task, or several have different tasks or classes.
+        CheckpointError: the head is missing or does not fit.
     """
+    if isinstance(model, Sequence) and not isinstance(model, str):
+        first, *others = (read(folder, device) for folder in model)
+        for other in others:
+            if (other.task.name, other.answers.classes) != (first.task.name, first.answers.classes):
+                where = f"{first.model.folder} and {other.model.folder}"
+                fix = "Fine-tune both on the same table."
+                raise RequestError("two models of different tasks or classes have no mean", where=where, fix=fix)
+        return Ensemble(**vars(first), others=others) if others else first
     loaded = load_model(model, device) if isinstance(model, str | Path) else model
     section = loaded.facts.get("task")
     if section is None:

@@ -27,7 +27,7 @@ from munmaek.train import checkpoint, distributed
 from munmaek.train.optim import ParamGroup
 from munmaek.train.trainer import Event, Job, Outcome, train
 
-POOLINGS = ("mean", "max", "first", "last", "pooler")
+POOLINGS = ("mean", "max", "first", "last", "concat", "pooler")
 WHOLE_FROM = 20_000
 """From this many chosen rows on the whole training set is tokenised, once."""
 VALIDATION_SHARE = 0.25
@@ -95,7 +95,8 @@ class Tuner:
         adaptation = self.model.system.adaptation
         own = dict(adaptation.settings(num_labels)) if adaptation and adaptation.settings else {}
         if self.from_scratch:
-            own.pop("frozen", None)  # random weights are there to be trained
+            for name in ("frozen", "unfreeze", "layer_decay"):  # random weights are there to be trained
+                own.pop(name, None)
         settings = dataclasses.replace(settings_for(num_labels, self.model.dim), **{**own, **self.changes})
         if settings.auxiliary and (adaptation is None or adaptation.auxiliary is None):
             title = self.model.system.title
@@ -211,9 +212,14 @@ def make_network(system: System, encoder: Encoder, num_outputs: int, settings: S
             torch.manual_seed(seed)
             reader = adaptation.reader(encoder.num_layers, encoder.dim, settings.reader)
         dim = int(reader.dim)  # type: ignore[arg-type]
-    head = make_head(dim, num_outputs, dropout=settings.dropout, seed=seed)
+    width = 3 * dim if settings.pooling == "concat" else dim
+    head = (adaptation.head or _linear)(width, num_outputs, settings.dropout, seed)
     auxiliary = adaptation.auxiliary if settings.auxiliary else None
     return TaskModel(encoder, head, settings.pooling, auxiliary, reader, settings.frozen)
+
+
+def _linear(dim: int, num_outputs: int, dropout: float, seed: int) -> torch.nn.Module:
+    return make_head(dim, num_outputs, dropout=dropout, seed=seed)
 
 
 def both_orders(model: Model, task: Task) -> bool:
@@ -235,10 +241,17 @@ def longest(model: Model, asked: int | None) -> int:
 
 
 def param_groups(network: TaskModel, settings: Settings) -> list[ParamGroup]:
-    """What stands on the encoder; and its layers, unless frozen, with their share of the rate, the top's being 1."""
+    """What stands on the encoder, and, unless it is frozen, its layers from the bottom.
+
+    A layer has its share of the rate, the top's being 1, and with `unfreeze` the moment at which it begins to learn.
+    """
     layers = [] if network.frozen else network.encoder.layer_groups()
     top = len(layers) - 1
-    groups = [ParamGroup(group, settings.layer_decay ** (top - place)) for place, group in enumerate(layers)]
+    wait = min(settings.unfreeze / settings.epochs, 0.5 / max(1, len(layers)))
+    groups = [
+        ParamGroup(group, settings.layer_decay ** (top - place), wait * (top - place + 1))
+        for place, group in enumerate(layers)
+    ]
     new = [*network.head.parameters(), *(network.reader.parameters() if network.reader else ())]
     return [*groups, ParamGroup(new, settings.head_rate)]
 

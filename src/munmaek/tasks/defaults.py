@@ -23,6 +23,9 @@ class Settings:
         learning_rate: peak rate of the encoder. head_rate: the head's, as a multiple of it.
         layer_decay: factor on the rate from each layer to the one below it (Howard 2018 §3.2).
         warmup: share of the training in which the rate rises from 0; then it falls to 0 in a straight line.
+        decay: another shape of that fall, as in a Recipe.
+        unfreeze: epochs after which one more layer begins to learn, from the top: first what stands on the encoder
+            (Howard 2018 §3.3: 1); 0 is all from the start. In the second half of the training all learn.
         pooling: how token states become a text's vector. dropout: before the head. weight_decay: of matrices.
         optimizer, muon_rate: as in a Recipe. network_dropout: of every dropout while training; below 0 leaves its own.
         subword_dropout: chance that a subword is passed over when a text is cut, anew each epoch (data/variation.py).
@@ -44,6 +47,8 @@ class Settings:
     muon_rate: float = 0.002
     network_dropout: float = -1.0
     subword_dropout: float = 0.0
+    decay: str = "linear"
+    unfreeze: float = 0.0
     auxiliary: float = 0.0
     frozen: bool = False
     reader: Mapping[str, Any] = field(default_factory=dict[str, Any])
@@ -51,7 +56,7 @@ class Settings:
     def recipe(self, max_length: int) -> Recipe:
         """The trainer's recipe; a step is counted in rows, `batch_tokens` only bounds its memory."""
         return Recipe(
-            learning_rate=self.learning_rate, warmup=self.warmup, decay="linear", batch_tokens=32_768,
+            learning_rate=self.learning_rate, warmup=self.warmup, decay=self.decay, batch_tokens=32_768,
             micro_tokens=16_384, max_length=max_length, weight_decay=self.weight_decay, beta_2=0.999, clip=1.0,
             optimizer=self.optimizer, muon_rate=self.muon_rate, dropout=self.network_dropout,
         )  # fmt: skip

@@ -37,7 +37,7 @@ class TaskModel(nn.Module):
     """
 
     def __init__(
-        self, encoder: Encoder, head: Linear, pooling: str, auxiliary: Auxiliary | None = None,
+        self, encoder: Encoder, head: nn.Module, pooling: str, auxiliary: Auxiliary | None = None,
         reader: nn.Module | None = None, frozen: bool = False,
     ) -> None:  # fmt: skip
         super().__init__()
@@ -45,6 +45,13 @@ class TaskModel(nn.Module):
         self.head = head
         self.reader = reader
         self.encoder, self.pooling, self.auxiliary, self.frozen = encoder, pooling, auxiliary, frozen
+
+    @property
+    def output(self) -> nn.Linear:
+        """The head's last map, which every head has under this name."""
+        last = self.head.get_submodule("output")
+        assert isinstance(last, nn.Linear)
+        return last
 
     def train(self, mode: bool = True) -> TaskModel:
         """Training mode; a frozen body stays in evaluation mode."""
@@ -93,7 +100,7 @@ def outputs(model: TaskModel, data: Labelled, batch_tokens: int = 8_192) -> NDAr
     Rows of about equal length are computed together, so hardly any padding is.
     """
     device = next(model.parameters()).device
-    found = np.zeros((len(data), model.head.output.out_features), dtype=np.float32)
+    found = np.zeros((len(data), model.output.out_features), dtype=np.float32)
     with torch.no_grad():
         for rows in by_length(data.lengths, batch_tokens):
             arrays = data.arrays(model.encoder, rows)

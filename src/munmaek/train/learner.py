@@ -50,8 +50,11 @@ class Learner:
         objective = job.objective
         self.carried: dict[str, torch.Tensor] = objective.carried if isinstance(objective, CarryingObjective) else {}
 
-    def step(self, batch: Batch, rate: float, number: int) -> float:
-        """Learn from a batch at a learning rate; returns its mean loss in nats. NonFiniteError: nothing was learnt."""
+    def step(self, batch: Batch, rate: float, number: int, progress: float = 1.0) -> float:
+        """Learn from a batch at a learning rate; returns its mean loss in nats. NonFiniteError: nothing was learnt.
+
+        `progress` is the share of the training done; groups that begin later learn nothing yet.
+        """
         raise NotImplementedError
 
     def attempt(self, batch: Batch) -> None:
@@ -83,10 +86,11 @@ class GradientLearner(Learner):
         self.device, self.precision = device, precision
         self.parallel = distributed.wrap(model, device)
 
-    def step(self, batch: Batch, rate: float, number: int) -> float:
+    def step(self, batch: Batch, rate: float, number: int, progress: float = 1.0) -> float:
         """See `Learner.step`."""
-        self.optimizer.set_rate(rate)
-        loss = self._accumulate(batch, number)
+        self.optimizer.set_rate(rate * batch.rate)
+        with self.optimizer.frozen(progress):
+            loss = self._accumulate(batch, number)
         norm = float(nn.utils.clip_grad_norm_(self.model.parameters(), self.job.recipe.clip))
         self.check_finite(loss, norm, batch, number)
         self.optimizer.step()
@@ -147,7 +151,7 @@ class KernelLearner(Learner):
         if device.type != "cpu":
             raise RequestError("this system trains on the CPU", where=f"--device {device}", fix="Use --device cpu.")
 
-    def step(self, batch: Batch, rate: float, number: int) -> float:
+    def step(self, batch: Batch, rate: float, number: int, progress: float = 1.0) -> float:
         """See `Learner.step`; numbers are looked at after the update, so the last checkpoint is what stays."""
         objective = self.job.objective
         assert isinstance(objective, KernelObjective)

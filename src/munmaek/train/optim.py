@@ -1,8 +1,9 @@
-"""The optimiser: AdamW for everything, or Muon for the hidden matrices and AdamW for the rest."""
+"""The optimiser: AdamW for everything, Muon for the hidden matrices and AdamW for the rest, or averaged SGD."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import chain
 from typing import Any
@@ -12,13 +13,55 @@ from torch import nn
 
 from munmaek.core.recipe import Recipe
 
+NON_MONOTONE = 5
+"""Validations that may pass without a better loss before averaging begins (Merity 2018 §3: n = 5)."""
+
 
 @dataclass
 class ParamGroup:
-    """Parameters that share a learning rate: `rate` times the recipe's."""
+    """Parameters that share a learning rate: `rate` times the recipe's, from the share `starts` of the training on."""
 
     params: list[nn.Parameter]
     rate: float = 1.0
+    starts: float = 0.0
+
+
+class AveragedSgd(torch.optim.Optimizer):
+    """SGD, and from a moment on the average of the weights it passes through (Polyak 1992; Merity 2018 §3).
+
+    The average is remembered beside each parameter, which goes on by itself; `swap` exchanges the two.
+    """
+
+    def __init__(self, groups: list[dict[str, Any]]) -> None:
+        super().__init__(groups, {"lr": 0.0})
+
+    @torch.no_grad()
+    def step(self, closure: None = None) -> None:  # type: ignore[override]
+        """One update of the parameters that have a gradient, and of their averages."""
+        for group in self.param_groups:
+            for parameter in (p for p in group["params"] if p.grad is not None):
+                gradient = parameter.grad.add(parameter, alpha=group["weight_decay"])
+                parameter.sub_(gradient, alpha=group["lr"])
+                state = self.state[parameter]
+                if state:
+                    state["count"] += 1
+                    state["average"] += (parameter - state["average"]) / state["count"]
+
+    @torch.no_grad()
+    def trigger(self) -> None:
+        """Begin to average, with the weights as they are; nothing where that has begun."""
+        for parameter in chain.from_iterable(group["params"] for group in self.param_groups):
+            if not self.state[parameter]:
+                self.state[parameter] = {"average": parameter.clone(), "count": torch.ones(())}
+
+    @torch.no_grad()
+    def swap(self) -> None:
+        """Exchange the weights and their averages, where there are any."""
+        for parameter, state in self.state.items():
+            if state:
+                now = parameter.clone()
+                parameter.copy_(state["average"])
+                state["average"] = now
 
 
 class Optimizers:
@@ -32,6 +75,41 @@ class Optimizers:
         """Give every group its share of the scheduled learning rate."""
         for group in chain.from_iterable(part.param_groups for part in self.parts):
             group["lr"] = rate * group["rate"]
+
+    @contextmanager
+    def frozen(self, progress: float) -> Iterator[None]:
+        """No gradient for groups whose time to learn has not come at this share of the training, while entered."""
+        groups = chain.from_iterable(part.param_groups for part in self.parts)
+        waiting = [p for group in groups if progress < group["starts"] for p in group["params"]]
+        for parameter in waiting:
+            parameter.requires_grad_(False)
+        try:
+            yield
+        finally:
+            for parameter in waiting:
+                parameter.requires_grad_(True)
+
+    @contextmanager
+    def averaged(self) -> Iterator[None]:
+        """The averaged weights in the model while entered, where an optimiser averages."""
+        self.swap()
+        try:
+            yield
+        finally:
+            self.swap()
+
+    def swap(self) -> None:
+        """Exchange weights and averages."""
+        for part in self.parts:
+            if isinstance(part, AveragedSgd):
+                part.swap()
+
+    def look(self, losses: Sequence[float]) -> None:
+        """Begin to average where the last validation loss is above the best of those NON_MONOTONE earlier."""
+        earlier = losses[: -NON_MONOTONE - 1]
+        for part in self.parts:
+            if isinstance(part, AveragedSgd) and earlier and losses[-1] > min(earlier):
+                part.trigger()
 
     def step(self) -> None:
         """Update the parameters of every part."""
@@ -57,7 +135,7 @@ def build_optimizer(model: nn.Module, recipe: Recipe, groups: Sequence[ParamGrou
 
     AdamW is fused and decays matrices, not vectors (Loshchilov 2019). With `optimizer="muon"` the weight matrices of
     the linear layers are updated by orthogonalised momentum (Jordan 2024; `torch.optim.Muon`) at a peak rate of
-    `muon_rate`; embeddings and vectors stay with AdamW.
+    `muon_rate`; embeddings and vectors stay with AdamW. With "asgd" all are updated by `AveragedSgd`.
     """
     groups = groups or [ParamGroup(list(model.parameters()))]
     hidden = _hidden_matrices(model) if recipe.optimizer == "muon" else set[nn.Parameter]()
@@ -67,13 +145,17 @@ def build_optimizer(model: nn.Module, recipe: Recipe, groups: Sequence[ParamGrou
         params = [p for p in group.params if p.requires_grad]
         matrices = [p for p in params if p.ndim >= 2 and p not in hidden]
         vectors = [p for p in params if p.ndim < 2]
-        adamw.append({"params": matrices, "weight_decay": recipe.weight_decay, "rate": group.rate})
-        adamw.append({"params": vectors, "weight_decay": 0.0, "rate": group.rate})
+        adamw.append(
+            {"params": matrices, "weight_decay": recipe.weight_decay, "rate": group.rate, "starts": group.starts}
+        )
+        adamw.append({"params": vectors, "weight_decay": 0.0, "rate": group.rate, "starts": group.starts})
         muon.append({"params": [p for p in params if p in hidden], "weight_decay": recipe.weight_decay,
-                     "rate": group.rate * recipe.muon_rate / recipe.learning_rate})  # fmt: skip
+                     "rate": group.rate * recipe.muon_rate / recipe.learning_rate, "starts": group.starts})  # fmt: skip
     adamw, muon = ([part for part in parts if part["params"]] for parts in (adamw, muon))
     parts: list[torch.optim.Optimizer] = []
-    if adamw:
+    if recipe.optimizer == "asgd":
+        parts.append(AveragedSgd(adamw))
+    elif adamw:
         betas = (recipe.beta_1, recipe.beta_2)
         parts.append(torch.optim.AdamW(adamw, lr=0.0, betas=betas, eps=recipe.epsilon, fused=True))
     if muon:

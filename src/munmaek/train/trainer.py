@@ -154,9 +154,10 @@ class _Training:
         state, recipe = self.state, self.job.recipe
         batches = self._batches(state.position, state.step)
         while state.step < self.plan.total_steps:
-            rate = recipe.rate(self._middle())
+            progress = self._middle()
+            rate = recipe.rate(progress)
             batch = next(batches)
-            loss = self.learner.step(batch, rate, state.step)
+            loss = self.learner.step(batch, rate, state.step, progress)
             state.step, state.position = state.step + 1, batch.position
             state.tokens += batch.num_tokens
             self._log(loss, rate)
@@ -240,18 +241,30 @@ class _Training:
         if now < 1.0 and int(before / job.validate_every + 1e-9) == int(now / job.validate_every + 1e-9):
             return
         self.model.eval()
-        with torch.no_grad(), distributed.autocast(self.device, self.precision):
-            metrics = distributed.from_first(job.validate(self.model))
+        with self.learner.optimizer.averaged():
+            with torch.no_grad(), distributed.autocast(self.device, self.precision):
+                metrics = distributed.from_first(job.validate(self.model))
+            self._keep_best(metrics)
         state.validation, state.seconds = metrics, self.elapsed()
         state.history.append({"step": state.step, "tokens": state.tokens, "seconds": round(state.seconds, 3),
                               "validation": metrics})  # fmt: skip
-        if job.best is not None:
-            name, direction = job.best
-            sign = 1 if direction == "max" else -1
-            if state.best_value is None or sign * metrics[name] > sign * state.best_value:
-                state.best_value, state.best_step = metrics[name], state.step
-                self.best = {k: v.clone() for k, v in checkpoint.tensors_of(self.model).items()}
+        self.learner.optimizer.look([self._badness(e["validation"]) for e in state.history if "validation" in e])
         self._report(0.0, metrics=metrics)
+
+    def _keep_best(self, metrics: dict[str, float]) -> None:
+        """Put the weights aside where no validation was better."""
+        if self.job.best is None:
+            return
+        state, name = self.state, self.job.best[0]
+        earlier = math.inf if state.best_value is None else self._badness({name: state.best_value})
+        if self._badness(metrics) < earlier:
+            state.best_value, state.best_step = metrics[name], state.step
+            self.best = {k: v.clone() for k, v in checkpoint.tensors_of(self.model).items()}
+
+    def _badness(self, metrics: dict[str, float]) -> float:
+        """What a training wants small: the metric that decides, with its sign, or the loss."""
+        name, direction = self.job.best or ("loss", "min")
+        return metrics.get(name, math.nan) * (-1 if direction == "max" else 1)
 
     # ---- checkpoints ----------------------------------------------------------------------------------------------
 
@@ -302,6 +315,7 @@ class _Training:
         checkpoint.save(self.job.folder, self.model, self.learner.optimizer, state, self.best, self.learner.carried)
 
     def _finish(self) -> None:
+        self.learner.optimizer.swap()
         if self.best is not None:
             checkpoint.copy_into(self.model, self.best, "best weights")
         self.model.eval()
