@@ -225,7 +225,12 @@ def train_word(training: Training) -> Tokenizer:
     """One token a word, the most frequent ones; the rest are [UNK]."""
     frequent = sorted(training.words.items(), key=lambda item: (-item[1], item[0]))
     chosen = [word for word, count in frequent[: max(0, training.size - len(SPECIALS))] if count >= training.min_count]
-    return Tokenizer(models.WordLevel(vocab=_numbered(chain(SPECIALS, chosen)), unk_token="[UNK]"))
+    return backend_of_words(chosen)
+
+
+def backend_of_words(words: Iterable[str]) -> Tokenizer:
+    """One token a word, after the special ones."""
+    return Tokenizer(models.WordLevel(vocab=_numbered(chain(SPECIALS, words)), unk_token="[UNK]"))
 
 
 def train_unigram(training: Training) -> Tokenizer:

@@ -315,6 +315,15 @@ def _morphemes_of(corpus: Corpus | Iterable[list[str]]) -> WordCounts:
     return counts
 
 
+def tokenizer_of_words(words: Iterable[str]) -> TextTokenizer:
+    """A tokenizer of the word kind with these words, in their order, after the special tokens.
+
+    Words that hold white space are left out, since no text's word does.
+    """
+    chosen = [word for word in words if word and not any(map(str.isspace, word))]
+    return TextTokenizer(kinds.finish(kinds.backend_of_words(chosen), "word"), "word", normaliser=Normaliser())
+
+
 def load_tokenizer(path: str | Path) -> TextTokenizer:
     """Read a tokenizer from a folder or a tokenizer.json: one saved here, or any BERT's of another tool.
 

@@ -7,7 +7,7 @@ from importlib import import_module
 from munmaek.core.contracts import System
 from munmaek.core.errors import RequestError
 
-NAMES = ("bert",)
+NAMES = ("word2vec", "bert")
 
 
 def names() -> tuple[str, ...]:
