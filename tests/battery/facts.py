@@ -25,6 +25,17 @@ class Facts:
 
 
 FACTS = {
+    "word2vec": Facts(
+        "alone",
+        {"word": "6 ln 2"},
+        {"dim": 24},
+        {
+            "test_every_parameter_gets_a_gradient": "outputs begin at 0, so inputs get theirs from the second step on",
+            "test_one_batch_is_learnt_by_heart": "a word has many neighbours, so the least loss is far from 0",
+            "test_rows_in_parts_equal_rows_together": "the rows of a batch are one text; no part stands for itself",
+            "test_every_part_reacts_to_every_label_value": "the labels are the words around; a batch has no others",
+        },
+    ),
     "ulmfit": Facts(
         "before",
         {"lm": "ln V"},

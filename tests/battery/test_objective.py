@@ -47,7 +47,7 @@ def test_the_first_loss_is_near_theory(bench: Bench) -> None:
     model = bench.model()
     objective = bench.objective(model)
     parts = objective.loss(model.eval(), bench.inputs(bench.batch(objective)))
-    values = {"ln V": math.log(bench.prepared.tokenizer.vocab_size), "ln 2": math.log(2)}
+    values = {"ln V": math.log(bench.prepared.tokenizer.vocab_size), "ln 2": math.log(2), "6 ln 2": 6 * math.log(2)}
     assert set(parts.sums) == set(bench.facts.theory)
     for name, expected in bench.facts.theory.items():
         assert float(parts.sums[name].detach()) / parts.counts[name] == pytest.approx(values[expected], rel=0.06)

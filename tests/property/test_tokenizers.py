@@ -13,7 +13,7 @@ from munmaek.data.merges import learn_merges
 from munmaek.data.normalise import align, normalise
 from munmaek.data.tokenizers import TextTokenizer, train_tokenizer
 
-KINDS = ["wordpiece", "bpe", "unigram", "syllable", "jamo", "word"]
+KINDS = ["wordpiece", "bpe", "unigram", "syllable", "jamo", "word", "morpheme-word"]
 CORPUS = [["눈이 와서 너무 좋다ㅋㅋ", "너의 눈이 너무 예쁘다!", "값을 치르고 밖에서 읽었다", "Cafe au lait 3.5"] * 3]
 korean = st.text(
     st.sampled_from("가각눈이와서너무좋다ㅋㅠ값 !.a3É漢\u1102\u116e\u11ab\u0301\u200b\t\u3000☆"), max_size=40

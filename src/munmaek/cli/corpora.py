@@ -29,6 +29,7 @@ def prepare(
     corpus: options.Paths,
     tokenizer: options.Tokenizer = "wordpiece",
     vocab_size: options.VocabSize = 16_000,
+    min_count: options.MinCount = None,
     text_column: options.TextColumn = None,
     split_sentences: options.SplitSentences = False,
     cache: options.Cache = None,
@@ -39,8 +40,8 @@ def prepare(
 
     with StageProgress() as progress:
         result = run(
-            corpus_of(corpus), cache=cache, tokenizer=tokenizer, vocab_size=vocab_size, text_column=text_column,
-            split_sentences=split_sentences, progress=progress,
+            corpus_of(corpus), cache=cache, tokenizer=tokenizer, vocab_size=vocab_size, min_count=min_count,
+            text_column=text_column, split_sentences=split_sentences, progress=progress,
         )  # fmt: skip
     shards = result.shards
     if as_json:

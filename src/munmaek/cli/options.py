@@ -212,8 +212,9 @@ Budget = Annotated[
     ),
 ]
 _TOKENIZER = (
-    "A kind to train (wordpiece, bpe, unigram, syllable, jamo, morpheme, word) or a folder with a tokenizer.json.",
-    "학습할 종류(wordpiece, bpe, unigram, syllable, jamo, morpheme, word)나 tokenizer.json이 있는 폴더.",
+    "A kind to train (wordpiece, bpe, unigram, syllable, jamo, morpheme, word, morpheme-word) or a folder with a "
+    "tokenizer.json.",
+    "학습할 종류(wordpiece, bpe, unigram, syllable, jamo, morpheme, word, morpheme-word)나 tokenizer.json이 있는 폴더.",
 )
 Tokenizer = Annotated[str, _option("--tokenizer", *_TOKENIZER, metavar="KIND|FOLDER", shown=True)]
 SystemTokenizer = Annotated[
@@ -245,6 +246,16 @@ SystemVocabSize = Annotated[
         "Entries of a trained vocabulary; by default what suits the system.",
         "학습할 어휘의 크기. 없으면 시스템에 맞는 크기.",
         min=8,
+        metavar="N",
+    ),
+]
+MinCount = Annotated[
+    int | None,
+    _option(
+        "--min-count",
+        "What occurs less often gets no entry of a trained vocabulary (5 for morpheme-word, else 3).",
+        "이보다 드물게 나오면 학습할 어휘에 넣지 않습니다(morpheme-word는 5, 나머지는 3).",
+        min=1,
         metavar="N",
     ),
 ]

@@ -26,6 +26,7 @@ def pretrain(
     budget: options.Budget = "1h",
     tokenizer: options.SystemTokenizer = None,
     vocab_size: options.SystemVocabSize = None,
+    min_count: options.MinCount = None,
     text_column: options.TextColumn = None,
     split_sentences: options.SplitSentences = False,
     settings: options.Settings = None,
@@ -43,8 +44,9 @@ def pretrain(
     with TrainingProgress() as progress:
         result = run(
             system, corpus=corpus_of(corpus), out=out, size=size, budget=budget, tokenizer=tokenizer,
-            vocab_size=vocab_size, text_column=text_column, split_sentences=split_sentences, settings=values,
-            init=init, seed=seed, tensorboard=tensorboard, cache=cache, device=device, progress=progress,
+            vocab_size=vocab_size, min_count=min_count, text_column=text_column, split_sentences=split_sentences,
+            settings=values, init=init, seed=seed, tensorboard=tensorboard, cache=cache, device=device,
+            progress=progress,
         )  # fmt: skip
     if as_json:
         show_json(result)

@@ -26,8 +26,16 @@ SPACE = "▁"
 INSIDE = "##"
 CHUNK = 64  # characters; longer runs without a space are cut, so that one hostile line costs linear time
 BORDER = "\x1f"  # stands between morphemes in the text that a morpheme tokenizer's file is given
-CUTS: dict[str, tuple[str, Any]] = {"morpheme": (BORDER, "removed"), "unigram": ("[", "isolated")}
+CUTS: dict[str, tuple[str, Any]] = {
+    "morpheme": (BORDER, "removed"), "morpheme-word": (BORDER, "removed"), "unigram": ("[", "isolated"),
+}  # fmt: skip
 """Where a kind cuts inside words; unigram at brackets, so that no piece of a text can be the string of [MASK]."""
+MORPHEMES = ("morpheme", "morpheme-word")
+"""Kinds whose text kiwipiepy cuts first."""
+WHOLE = ("word", "morpheme-word")
+"""Kinds whose every token is a word, one vector each; nothing marks where an eojeol begins."""
+MIN_COUNT = {"morpheme-word": 5}
+"""Least count of a token where it is not the usual 3 (word vectors: Mikolov 2013b §3)."""
 UNIGRAM_WORDS = 100_000
 _JAMO = [chr(c) for c in (*range(0x1100, 0x1113), *range(0x1161, 0x1176), *range(0x11A8, 0x11C3))]
 _COMPATIBILITY = [chr(c) for c in range(0x3131, 0x3164)]
@@ -43,7 +51,7 @@ class Training:
     Attributes:
         words: distinct words (split as the kind's pre-tokenizer splits) and counts.
         size: how many tokens there may be, special ones included.
-        min_count: characters (word kind: words) rarer than this get no token.
+        min_count: characters (kinds of whole words: words) rarer than this get no token.
         progress: called with (tokens so far, size).
     """
 
@@ -59,15 +67,15 @@ def pre_tokenizer(kind: str) -> pre_tokenizers.PreTokenizer:
     if kind in ("wordpiece", "word"):
         return pre_tokenizers.Sequence([pre_tokenizers.BertPreTokenizer(), chunks])
     marks = pre_tokenizers.Metaspace(replacement=SPACE, prepend_scheme="always", split=False)
-    parts: list[Any] = [pre_tokenizers.WhitespaceSplit(), marks, chunks]
+    parts: list[Any] = [pre_tokenizers.WhitespaceSplit(), *([] if kind in WHOLE else [marks]), chunks]
     if kind in CUTS:
-        parts.insert(2, pre_tokenizers.Split(*CUTS[kind]))
+        parts.insert(len(parts) - 1, pre_tokenizers.Split(*CUTS[kind]))
     return pre_tokenizers.Sequence(parts)
 
 
 def normaliser(kind: str) -> normalizers.Normalizer:
     """Removal of invisible characters and NFC (jamo: NFD), as it stands in `tokenizer.json`."""
-    invisible = INVISIBLE.replace("\x0e-\x1f", "\x0e-\x1e") if kind == "morpheme" else INVISIBLE
+    invisible = INVISIBLE.replace("\x0e-\x1f", "\x0e-\x1e") if kind in MORPHEMES else INVISIBLE
     remove = normalizers.Replace(Regex(f"[{invisible}]"), "")
     return normalizers.Sequence([remove, normalizers.NFD() if kind == "jamo" else normalizers.NFC()])
 
@@ -84,7 +92,7 @@ def finish(backend: Tokenizer, kind: str) -> Tokenizer:
     )
     if kind == "wordpiece":
         backend.decoder = decoders.WordPiece(prefix=INSIDE, cleanup=True)  # type: ignore[assignment]
-    elif kind != "word":
+    elif kind not in WHOLE:
         backend.decoder = decoders.Metaspace(replacement=SPACE, prepend_scheme="always")  # type: ignore[assignment]
     return backend
 
@@ -93,13 +101,13 @@ def cut_words(counts: Words, kind: str) -> Counter[str]:
     """Counted eojeols as the counted pieces that the kind's pre-tokenizer makes of them."""
     cutter = pre_tokenizer(kind)
     simple = kind in ("wordpiece", "word")
-    mark = CUTS.get(kind, (BORDER, ""))[0]
+    mark, start = CUTS.get(kind, (BORDER, ""))[0], "" if kind in WHOLE else SPACE
     pieces: dict[str, int] = {}
     known = pieces.get
     for word, count in counts.items():
         if len(word) < CHUNK and mark not in word:
             if not simple:
-                pieces[SPACE + word] = known(SPACE + word, 0) + count
+                pieces[start + word] = known(start + word, 0) + count
                 continue
             if word.isalnum():
                 pieces[word] = known(word, 0) + count
@@ -217,7 +225,12 @@ def train_word(training: Training) -> Tokenizer:
     """One token a word, the most frequent ones; the rest are [UNK]."""
     frequent = sorted(training.words.items(), key=lambda item: (-item[1], item[0]))
     chosen = [word for word, count in frequent[: max(0, training.size - len(SPECIALS))] if count >= training.min_count]
-    return Tokenizer(models.WordLevel(vocab=_numbered(chain(SPECIALS, chosen)), unk_token="[UNK]"))
+    return backend_of_words(chosen)
+
+
+def backend_of_words(words: Iterable[str]) -> Tokenizer:
+    """One token a word, after the special ones."""
+    return Tokenizer(models.WordLevel(vocab=_numbered(chain(SPECIALS, words)), unk_token="[UNK]"))
 
 
 def train_unigram(training: Training) -> Tokenizer:
@@ -252,4 +265,5 @@ TRAINERS: dict[str, Callable[[Training], Tokenizer]] = {
     "jamo": lambda training: train_bpe(training, "jamo"),
     "morpheme": lambda training: train_bpe(training, "morpheme"),
     "word": train_word,
+    "morpheme-word": train_word,
 }

@@ -11,6 +11,7 @@ from tokenizers.implementations.bert_wordpiece import BertWordPieceTokenizer
 
 from munmaek.core.errors import FormatError, RequestError
 from munmaek.core.files import read_json
+from munmaek.data.kinds import MORPHEMES
 from munmaek.data.normalise import Normaliser
 
 if TYPE_CHECKING:
@@ -50,7 +51,7 @@ def companions(tokenizer: TextTokenizer) -> dict[str, dict[str, Any]]:
         "normaliser": tokenizer.normaliser.as_dict() if tokenizer.normaliser else None,
         "settings": tokenizer.settings,
     }
-    if tokenizer.kind == "morpheme":
+    if tokenizer.kind in MORPHEMES:
         ours["needs"] = (
             "kiwipiepy cuts the text at morpheme borders, marked U+001F, before tokenizer.json sees it; opened without "
             "that step, tokenizer.json works but gives other ids"

@@ -121,7 +121,7 @@ class TextTokenizer:
             found = self._encode_literally(texts)
             lengths = np.fromiter(map(len, found), np.int64, len(found))
             return np.fromiter(chain.from_iterable(found), np.int32, int(lengths.sum())), lengths
-        if self.kind == "morpheme":
+        if self.kind in kinds.MORPHEMES:
             texts = _bordered([normalise(text) for text in texts])
         return self._memory.flat(texts)
 
@@ -145,7 +145,7 @@ class TextTokenizer:
         if self.kind == "wordpiece":
             cut = GreedyPieces(self.vocab(), self.special["unk"], self._encode_literally)
             return EojeolMemory(self._encode_literally, cut)
-        if self.kind in ("jamo", "morpheme"):
+        if self.kind in ("jamo", *kinds.MORPHEMES):
             return EojeolMemory(self._encode_literally, self._encode_literally)
         bare = Backend.from_str(self.backend.to_str())
         bare.normalizer = normalizers.Sequence([])  # type: ignore[assignment]
@@ -166,6 +166,8 @@ class TextTokenizer:
     @cached_property
     def _word_starts(self) -> NDArray[np.bool_]:
         flags = np.ones(self.vocab_size, dtype=bool)
+        if self.kind in kinds.WHOLE and self.normaliser is not None:
+            return flags
         vocabulary = self.vocab()
         marks = _start_marks(self.backend, self.kind)
         special = set(self.special.values())
@@ -202,7 +204,7 @@ class TextTokenizer:
                 clean, starts, ends = align(text)
                 prepared.append(clean)
                 maps.append(list(zip(starts, ends, strict=True)))
-        if self.kind != "morpheme":
+        if self.kind not in kinds.MORPHEMES:
             return prepared, maps
         whole = re.compile("|".join(f"{kinds.BORDER}?".join(map(re.escape, t)) for t in self.special_tokens.values()))
         bordered = [whole.sub(lambda m: m[0].replace(kinds.BORDER, ""), text) for text in _bordered(prepared)]
@@ -255,14 +257,15 @@ def train_tokenizer(
     kind: str = "wordpiece",
     vocab_size: int = 16_000,
     *,
-    min_count: int = 3,
+    min_count: int | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> TextTokenizer:
     """Train a tokenizer from a corpus, or from words that are counted already.
 
     Args:
         corpus: documents. kind: one of KINDS. vocab_size: tokens, special ones included.
-        min_count: characters (word kind: words) rarer than this get no token.
+        min_count: characters (kinds of whole words: words) rarer than this get no token; by default 3, or what
+            `kinds.MIN_COUNT` says of the kind.
         progress: called with (tokens so far, vocab_size).
 
     Raises:
@@ -273,13 +276,14 @@ def train_tokenizer(
         raise RequestError(f"there is no tokenizer kind {kind!r}", where="--tokenizer", fix=f"Use one of {known}.")
     if vocab_size < 32:
         raise RequestError(f"{vocab_size} tokens are too few", where="--vocab-size", fix="Use 1,000 or more.")
-    if kind == "morpheme" and not isinstance(corpus, WordCounts):
+    if kind in kinds.MORPHEMES and not isinstance(corpus, WordCounts):
         corpus = _morphemes_of(corpus)
     counts = corpus if isinstance(corpus, WordCounts) else count_words(corpus)
     if kind == "jamo":
         counts = _decomposed(counts)
     words = kinds.cut_words(counts, kind)
-    least = min_count if len(words) > 1000 else 1
+    usual = kinds.MIN_COUNT.get(kind, 3) if len(words) > 1000 else 1
+    least = usual if min_count is None else min_count
     backend = kinds.TRAINERS[kind](kinds.Training(words, vocab_size, least, progress))
     facts = {
         "vocab_size": vocab_size,
@@ -309,6 +313,15 @@ def _morphemes_of(corpus: Corpus | Iterable[list[str]]) -> WordCounts:
             batch.clear()
     counts.update(word for text in _bordered(batch) for word in text.split(" ") if word)
     return counts
+
+
+def tokenizer_of_words(words: Iterable[str]) -> TextTokenizer:
+    """A tokenizer of the word kind with these words, in their order, after the special tokens.
+
+    Words that hold white space are left out, since no text's word does.
+    """
+    chosen = [word for word in words if word and not any(map(str.isspace, word))]
+    return TextTokenizer(kinds.finish(kinds.backend_of_words(chosen), "word"), "word", normaliser=Normaliser())
 
 
 def load_tokenizer(path: str | Path) -> TextTokenizer:

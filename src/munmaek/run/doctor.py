@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from munmaek.data.corpus import CorpusReport
+from munmaek.data.kinds import MORPHEMES
 from munmaek.data.korean import is_hangul, is_syllable
 from munmaek.data.tokenizers import KINDS, TextTokenizer, load_tokenizer, train_tokenizer
 from munmaek.data.vocab import WordCounts, count_characters
@@ -169,7 +170,7 @@ def diagnose(
         ready = (
             kind,
             train_tokenizer(
-                counts if kind != "morpheme" else corpus,
+                counts if kind not in MORPHEMES else corpus,
                 kind,
                 vocab_size,
                 progress=lambda n, of: tell("tokenizer", n / of),

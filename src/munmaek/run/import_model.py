@@ -51,7 +51,8 @@ def import_model(form: str, source: str | Path, *, out: str | Path) -> Imported:
         raise RequestError("the checkpoint cannot be imported into its own folder", where="--out", fix="Name another.")
     card, model, tokenizer = _read(form, source)
     untrained: tuple[str, ...] = getattr(model, "untrained", ())
-    notes = [f"the checkpoint has no {part}: it starts untrained" for part in untrained]
+    notes: list[str] = list(getattr(model, "notes", ()))
+    notes += [f"the checkpoint has no {part}: it starts untrained" for part in untrained]
     if (source / "2_Normalize").is_dir():
         notes.append("the checkpoint gives sentence vectors of length 1: pass normalise=True (--normalise) for that")
     facts = {

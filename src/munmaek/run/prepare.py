@@ -12,6 +12,7 @@ from munmaek.core.errors import MunmaekError
 from munmaek.core.files import atomic_folder, read_json, sweep, write_json
 from munmaek.data.corpus import Layout, MemoryCorpus, TextCorpus
 from munmaek.data.korean import split_sentences as split_text
+from munmaek.data.morphemes import remembered
 from munmaek.data.reading import suffix_of
 from munmaek.data.shards import VERSION, Shards, build_shards, shards_key
 from munmaek.data.tokenizers import KINDS, TextTokenizer, load_tokenizer, train_tokenizer
@@ -51,6 +52,7 @@ def prepare(
     cache: str | Path | None = None,
     tokenizer: str | Path | TextTokenizer = "wordpiece",
     vocab_size: int = 16_000,
+    min_count: int | None = None,
     text_column: str | None = None,
     split_sentences: bool = False,
     documents: Layout = "auto",
@@ -61,7 +63,7 @@ def prepare(
     Args:
         corpus: paths (files, folders, patterns), or documents: lists of sentences, or strings.
         cache: where prepared corpora are kept. tokenizer: a kind, a folder with tokenizer.json, or a tokenizer.
-        vocab_size: tokens of a trained tokenizer. text_column: the column of tables.
+        vocab_size: tokens of a trained tokenizer. min_count: see `train_tokenizer`. text_column: the column of tables.
         split_sentences: cut lines into sentences. documents: "auto", "blank" or "line", see TextCorpus.
         progress: called with (what is being done, share done or a count).
 
@@ -75,14 +77,15 @@ def prepare(
     tell = progress or (lambda _what, _share: None)
     tell("hash", 0.0)
     corpus_hash = source.hash()
-    made = _tokenizer(source, corpus_hash, root, tokenizer, vocab_size, tell)
-    folder = root / "shards" / shards_key(corpus_hash, made.hash)
-    shards = _reusable(folder)
-    reused = shards is not None
-    if shards is None:
-        shards = build_shards(
-            source, made, folder, corpus_hash=corpus_hash, progress=lambda count: tell("tokenise", float(count))
-        )
+    with remembered():
+        made = _tokenizer(source, corpus_hash, root, tokenizer, vocab_size, min_count, tell)
+        folder = root / "shards" / shards_key(corpus_hash, made.hash)
+        shards = _reusable(folder)
+        reused = shards is not None
+        if shards is None:
+            shards = build_shards(
+                source, made, folder, corpus_hash=corpus_hash, progress=lambda count: tell("tokenise", float(count))
+            )
     return Prepared(made, shards, shards.manifest["report"] or {}, folder, reused)
 
 
@@ -124,6 +127,7 @@ def _tokenizer(
     root: Path,
     tokenizer: str | Path | TextTokenizer,
     vocab_size: int,
+    min_count: int | None,
     tell: Progress,
 ) -> TextTokenizer:
     if isinstance(tokenizer, TextTokenizer):
@@ -131,17 +135,21 @@ def _tokenizer(
     if str(tokenizer) not in KINDS:
         return load_tokenizer(tokenizer)
     kind = str(tokenizer)
-    folder = root / "tokenizers" / shards_key(corpus_hash, f"{kind} {vocab_size}", VERSION)
+    wanted = f"{kind} {vocab_size}" + ("" if min_count is None else f" {min_count}")
+    folder = root / "tokenizers" / shards_key(corpus_hash, wanted, VERSION)
     try:
         if read_json(folder / "request.json")["kind"] == kind:
             return load_tokenizer(folder)
     except MunmaekError:
         pass
     tell("count words", 0.0)
-    trained = train_tokenizer(source, kind, vocab_size, progress=lambda done, size: tell("tokenizer", done / size))
+    trained = train_tokenizer(
+        source, kind, vocab_size, min_count=min_count, progress=lambda done, size: tell("tokenizer", done / size)
+    )
     with atomic_folder(folder, kind="tokenizer") as temporary:
         trained.save(temporary)
-        write_json(temporary / "request.json", {"kind": kind, "vocab_size": vocab_size, "corpus_hash": corpus_hash})
+        request = {"kind": kind, "vocab_size": vocab_size, "min_count": min_count, "corpus_hash": corpus_hash}
+        write_json(temporary / "request.json", request)
     return trained
 
 

@@ -55,6 +55,7 @@ def pretrain(
     budget: str = "1h",
     tokenizer: str | Path | None = None,
     vocab_size: int | None = None,
+    min_count: int | None = None,
     seed: int = 0,
     settings: Mapping[str, Any] | None = None,
     text_column: str | None = None,
@@ -74,7 +75,7 @@ def pretrain(
         out: the model folder to write; its `training` folder holds checkpoints.
         size: a preset of the system. budget: "1h", "50M tokens", "3 epochs", "1000 steps".
         tokenizer: a kind to train, or a folder with a tokenizer.json; by default the system's usual kind.
-        vocab_size: entries to train; by default what suits the system.
+        vocab_size: entries to train; by default what suits the system. min_count: rarer ones get no entry.
         settings: recipe values (learning_rate, batch_tokens ...), objective options and model settings by name.
         init: a model folder to go on from; its tokenizer and size are used.
     Raises:
@@ -90,7 +91,7 @@ def pretrain(
         if rank != 0:
             distributed.meet()  # the first process prepares, the others find it done
         prepared = prepare(corpus, cache=cache, tokenizer=Path(init) if init else tokenizer or card.tokenizer,
-                           vocab_size=vocab_size or card.vocab_size, text_column=text_column,
+                           vocab_size=vocab_size or card.vocab_size, min_count=min_count, text_column=text_column,
                            split_sentences=split_sentences)  # fmt: skip
         if rank == 0:
             distributed.meet()

@@ -91,7 +91,7 @@ class Tuner:
         return subset(self._strata, labels, seed)
 
     def settings(self, num_labels: int) -> Settings:
-        """The defaults for so many labels, with the changes asked for."""
+        """The defaults for so many labels, what the paper does otherwise, and the changes asked for."""
         adaptation = self.model.system.adaptation
         own = dict(adaptation.settings(num_labels)) if adaptation and adaptation.settings else {}
         if self.from_scratch:

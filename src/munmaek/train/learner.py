@@ -155,7 +155,7 @@ class KernelLearner(Learner):
         """See `Learner.step`; numbers are looked at after the update, so the last checkpoint is what stays."""
         objective = self.job.objective
         assert isinstance(objective, KernelObjective)
-        loss = float(objective.update(self.model, batch, rate, self.job.seed).total(batch.counts))
+        loss = float(objective.update(self.model, batch, rate, self.job.seed).total())
         self.check_finite(loss, 0.0, batch, number)
         return loss
 

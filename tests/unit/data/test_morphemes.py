@@ -17,6 +17,21 @@ def test_borders_stand_inside_words_and_nothing_else_changes() -> None:
         assert not text.startswith(BORDER)
 
 
+def test_what_is_remembered_is_cut_the_same_without_the_analyser(monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("kiwipiepy")
+    texts = ["눈이 와서 너무 좋다", "", "영화를 봤어요!", "눈이 와서 너무 좋다"]
+    expected = morphemes.cut_morphemes(texts)
+    with morphemes.remembered():
+        assert morphemes.cut_morphemes(texts[:2]) == expected[:2]
+        assert morphemes.cut_morphemes(texts) == expected
+        with monkeypatch.context() as patch:
+            patch.setattr(morphemes, "_analysed", lambda texts: [pytest.fail(text) for text in texts])
+            with morphemes.remembered():
+                assert morphemes.cut_morphemes(texts[:0]) == []
+            assert morphemes.cut_morphemes(texts[::-1]) == expected[::-1]
+    assert morphemes._memory.get() is None
+
+
 def test_without_the_analyser_it_says_what_is_needed(monkeypatch: pytest.MonkeyPatch) -> None:
     def missing(name: str) -> None:
         raise ImportError(name)

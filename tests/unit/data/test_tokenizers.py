@@ -8,6 +8,7 @@ from tokenizers import Tokenizer as Plain
 
 from munmaek.core.contracts import Tokenizer
 from munmaek.core.errors import FormatError, RequestError
+from munmaek.data.kinds import MORPHEMES, WHOLE
 from munmaek.data.korean import SYLLABLES
 from munmaek.data.tokenizers import KINDS, TextTokenizer, load_tokenizer, train_tokenizer
 from munmaek.data.vocab import count_words
@@ -18,12 +19,12 @@ SENTENCES = [
     "밤에 먹는 밤은 맛있다",
 ]  # fmt: skip
 CORPUS = [SENTENCES[i:] + SENTENCES[:i] for i in range(10)]
-OWN_FILE = [kind for kind in KINDS if kind != "morpheme"]
+OWN_FILE = [kind for kind in KINDS if kind not in MORPHEMES]
 
 
 @pytest.fixture(scope="module", params=KINDS)
 def tokenizer(request: pytest.FixtureRequest) -> TextTokenizer:
-    if request.param == "morpheme":
+    if request.param in MORPHEMES:
         pytest.importorskip("kiwipiepy")
     return train_tokenizer(CORPUS, request.param, 300)
 
@@ -47,7 +48,7 @@ def test_texts_of_the_corpus_come_back(tokenizer: TextTokenizer) -> None:
         encoding = tokenizer.encode(text)
         assert 1 not in encoding.ids
         assert tokenizer.decode(encoding.ids).replace(" ", "") == text.replace(" ", "")
-    if tokenizer.kind not in ("wordpiece", "word"):  # these keep no record of spaces beside punctuation
+    if tokenizer.kind not in ("wordpiece", *WHOLE):  # these keep no record of spaces beside a mark or a morpheme
         assert [tokenizer.decode(tokenizer.encode(text).ids) for text in SENTENCES] == SENTENCES
 
 
@@ -118,7 +119,7 @@ def test_word_starts(tokenizer: TextTokenizer) -> None:
     starts = tokenizer.is_word_start(ids)
     assert starts.dtype == np.bool_
     assert starts[0]
-    assert starts.sum() == 4
+    assert starts.sum() == (6 if tokenizer.kind == "morpheme-word" else 4)  # there every morpheme is a word
 
 
 def test_a_saved_tokenizer_is_the_same(tokenizer: TextTokenizer, tmp_path: Path) -> None:
@@ -133,7 +134,7 @@ def test_a_saved_tokenizer_is_the_same(tokenizer: TextTokenizer, tmp_path: Path)
 def test_plain_tokenizers_opens_the_file_with_the_same_ids(tokenizer: TextTokenizer, tmp_path: Path) -> None:
     tokenizer.save(tmp_path)
     plain = Plain.from_file(str(tmp_path / "tokenizer.json"))
-    if tokenizer.kind == "morpheme":
+    if tokenizer.kind in MORPHEMES:
         assert "kiwipiepy" in json.loads((tmp_path / "munmaek_tokenizer.json").read_text("utf-8"))["needs"]
         assert plain.encode("눈\x1f이").ids == tokenizer.encode("눈이").ids
         return
@@ -201,3 +202,23 @@ def test_files_that_are_no_tokenizer(tmp_path: Path, wordpiece: TextTokenizer) -
     settings.write_text(settings.read_text("utf-8").replace('"wordpiece"', '"runes"'), "utf-8")
     with pytest.raises(FormatError, match="runes"):
         load_tokenizer(tmp_path)
+
+
+def test_words_of_morphemes_are_whole_wherever_they_stand() -> None:
+    pytest.importorskip("kiwipiepy")
+    tokenizer = train_tokenizer(CORPUS, "morpheme-word", 300)
+    encoding = tokenizer.encode("너의 눈이 좋다.", special=False)
+    assert encoding.tokens == ["너", "의", "눈", "이", "좋", "다", "."]
+    assert encoding.offsets == [(0, 1), (1, 2), (3, 4), (4, 5), (6, 7), (7, 8), (8, 9)]
+    assert tokenizer.encode_ids(["너의 눈이 좋다."]) == [encoding.ids]
+    assert len({tokenizer.encode(text, special=False).ids[0] for text in ("눈이 와서", "눈에 들어가서")}) == 1
+    assert tokenizer.is_word_start(encoding.ids).all()
+    assert tokenizer.is_word_start(range(tokenizer.vocab_size)).all()
+
+
+def test_rare_words_get_no_token() -> None:
+    pytest.importorskip("kiwipiepy")
+    corpus = [["눈이 와서", "눈이 좋다"], ["눈이 온다"]]
+    assert "와서" in train_tokenizer(corpus, "morpheme-word", 100).vocab()
+    assert set(train_tokenizer(corpus, "morpheme-word", 100, min_count=3).vocab()) >= {"눈", "이"}
+    assert "와서" not in train_tokenizer(corpus, "morpheme-word", 100, min_count=2).vocab()
