@@ -24,6 +24,8 @@ class Facts:
     not_asked: Mapping[str, str] = field(default_factory=dict)
 
 
+_ENTRIES = "a sample is an entry of a matrix: no padding, no classes; tests/unit/systems/glove asks instead"
+
 FACTS = {
     "word2vec": Facts(
         "alone",
@@ -48,5 +50,15 @@ FACTS = {
         {"cells": 32, "dim": 16, "num_highway": 1, "filters": [[1, 8], [3, 16]]},
     ),
     "gpt": Facts("before", {"lm": "ln V"}, {"dim": 32, "num_layers": 2, "num_heads": 2}),
+    "glove": Facts(
+        "alone",
+        {"glove": "f(X) ln²X / 2"},
+        {"dim": 16},
+        {
+            "test_an_epoch_has_every_sample_once_and_little_padding": _ENTRIES,
+            "test_the_first_loss_is_near_theory": _ENTRIES,
+            "test_every_part_reacts_to_every_label_value": _ENTRIES,
+        },
+    ),
     "bert": Facts("both", {"mlm": "ln V", "nsp": "ln 2"}, {"dim": 32, "num_layers": 2, "num_heads": 2}),
 }

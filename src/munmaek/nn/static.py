@@ -1,0 +1,94 @@
+"""Texts to vectors where a token has the same vector everywhere: the encoder of the systems before context."""
+
+# ruff: noqa: F722
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float, Int
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from munmaek.core.contracts import Encoding, Tokenizer
+from munmaek.core.errors import RequestError
+from munmaek.nn.pooling import pool
+
+
+class StaticEncoder:
+    """`contracts.Encoder` with one layer; see there. A token outside the vocabulary has no vector and counts nowhere.
+
+    Args:
+        module: what `vectors` belongs to. tokenizer: texts to ids.
+        vectors: ids `(batch, seq)` -> vectors `(batch, seq, dim)`, differentiable.
+        trained: the parameters that fine-tuning trains.
+        dim: width of a vector. max_length: tokens read of a text.
+    """
+
+    def __init__(
+        self,
+        module: nn.Module,
+        tokenizer: Tokenizer,
+        vectors: Callable[[Tensor], Tensor],
+        trained: Sequence[nn.Parameter],
+        *,
+        dim: int,
+        max_length: int,
+    ) -> None:
+        self.module, self.tokenizer = module, tokenizer
+        self.dim, self.num_layers, self.max_length = dim, 1, max_length
+        self._vectors, self._trained = vectors, list(trained)
+        self._unknown = -1
+        with suppress(RequestError):  # some vocabularies know every text
+            self._unknown = tokenizer.token_id("unk")
+
+    def tokenize(
+        self, texts: Sequence[str], pairs: Sequence[str] | None = None, max_length: int | None = None
+    ) -> list[Encoding]:
+        """The tokens of texts, or of both texts of pairs, without special ones, cut to `max_length`."""
+        most = min(max_length or self.max_length, self.max_length)
+        if most < 1:
+            raise RequestError(f"max_length is {most}", where="max_length", fix="Give 1 token or more.")
+        return [_cut(encoding, most) for encoding in self.tokenizer.encode_batch(texts, pairs, special=False)]
+
+    def collate(self, encodings: Sequence[Encoding]) -> dict[str, NDArray[Any]]:
+        """Padded arrays `(batch, seq)`: input_ids, and attention_mask, True on tokens that have a vector."""
+        lengths = np.array([len(encoding.ids) for encoding in encodings])
+        mask = np.arange(max(1, lengths.max(initial=0))) < lengths[:, None]
+        ids = np.zeros(mask.shape, dtype=np.int64)
+        ids[mask] = [token for encoding in encodings for token in encoding.ids]
+        return {"input_ids": ids, "attention_mask": mask & (ids != self._unknown)}
+
+    def forward(
+        self, inputs: Mapping[str, Tensor], all_layers: bool = False
+    ) -> Float[Tensor, "batch seq dim"] | Float[Tensor, "1 batch seq dim"]:
+        """The vector of each token, zeros where there is none: the last layer is the only one."""
+        ids: Int[Tensor, "batch seq"] = inputs["input_ids"]
+        states = self._vectors(ids) * inputs["attention_mask"][:, :, None]
+        return states[None] if all_layers else states
+
+    def summary(self, states: Tensor, mask: Tensor, pooling: str) -> Tensor:
+        """One vector a text, `(batch, dim)`: "mean", "max", "first" or "last"; zeros for a text of unknown words."""
+        return pool(states, mask, pooling)
+
+    def layer_groups(self) -> list[list[nn.Parameter]]:
+        """The vectors: one group."""
+        return [self._trained]
+
+
+def _cut(encoding: Encoding, most: int) -> Encoding:
+    """At most `most` tokens; of a pair the longer text loses its end first."""
+    if len(encoding.ids) <= most:
+        return encoding
+    second = sum(encoding.type_ids)
+    first = len(encoding.ids) - second
+    if second == 0:
+        keep_first, keep_second = most, 0
+    else:
+        keep_first = min(first, max(most - second, most - most // 2))
+        keep_second = most - keep_first
+    kept = [*range(keep_first), *range(first, first + keep_second)]
+    parts = (encoding.ids, encoding.offsets, encoding.tokens, encoding.special, encoding.type_ids)
+    return Encoding(*([part[place] for place in kept] for part in parts))  # type: ignore[arg-type]
