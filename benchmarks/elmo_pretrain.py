@@ -2,13 +2,13 @@
 
     python benchmarks/elmo_pretrain.py --corpus reviews.txt
 
-Both arms train the same architecture from the same initial weights, on the same batches of reviews, with AdamW, the same
-schedule, precision, threads and clipping of gradients, and stop after the same number of real tokens. The peer is written
-as the documentation of PyTorch suggests: every word's 50 characters through `nn.Conv1d`, one `torch.nn.LSTM` with
-`proj_size` a layer and direction over packed sequences (it has no limits for cells and states), reversed rows for the
-backward direction, and `nn.Linear` with `cross_entropy` over the whole vocabulary. A real token is a word that both
-directions read; padding is not counted. Every arm is a process of its own, in turn; printed are medians of real tokens a
-second after the first steps, and the loss of both, full softmax, on the same held-out reviews.
+Both arms train the same architecture from the same initial weights, on the same batches of reviews, with AdamW, the
+same schedule, precision, threads and clipping of gradients, and stop after the same number of real tokens. The peer is
+written as the documentation of PyTorch suggests: every word's 50 characters through `nn.Conv1d`, one `torch.nn.LSTM`
+with `proj_size` a layer and direction over packed sequences (it has no limits for cells and states), reversed rows for
+the backward direction, and `nn.Linear` with `cross_entropy` over the whole vocabulary. A real token is a word that both
+directions read; padding is not counted. Every arm is a process of its own, in turn; printed are medians of real tokens
+a second after the first steps, and the loss of both, full softmax, on the same held-out reviews.
 """
 
 from __future__ import annotations

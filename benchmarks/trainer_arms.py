@@ -143,7 +143,12 @@ def run_arm(script: str, name: str, args: argparse.Namespace, seed: int) -> dict
 
 
 def main(
-    script: str, title: str, prepare: Callable[[str], Any], ours: Arm, peer: Arm, name_of_peer: str = "transformers Trainer"
+    script: str,
+    title: str,
+    prepare: Callable[[str], Any],
+    ours: Arm,
+    peer: Arm,
+    name_of_peer: str = "transformers Trainer",
 ) -> None:
     """Run both arms in turn and print the table."""
     parser = argparse.ArgumentParser(description=title)
