@@ -77,14 +77,14 @@ def test_a_frozen_body_has_no_dropout_in_training(run: Path) -> None:
 
 
 def test_finetune_predict_and_read_back(run: Path, table: Path, tmp_path: Path) -> None:
-    settings = {"reader": {"layer_norm": True, "cells": 12, "dropout": 0.0}}
-    result = finetune("classify", model=run, train=table, dev=table, out=tmp_path / "out", epochs=20,
+    settings = {"reader": {"layer_norm": True, "cells": 100, "dropout": 0.0, "layer_dropout": 0.0}}
+    result = finetune("classify", model=run, train=table, dev=table, out=tmp_path / "out", epochs=40,
                       learning_rate=1e-3, settings=settings, device="cpu")  # fmt: skip
     assert result.mean["accuracy"] == 1.0
     fine = tuned.read(tmp_path / "out", "cpu")
     assert fine.network.reader is not None
     assert fine.network.reader.mix.layer_norm
-    assert fine.network.reader.dim == 24
+    assert fine.network.reader.dim == 200
     probabilities = fine.answer([*GOOD, *BAD])
     assert (probabilities.argmax(1) == np.array([1, 1, 1, 0, 0, 0])).all()
     np.testing.assert_allclose(fine.answer(["처음보는 달렸다"]), probabilities[5:6], atol=1e-5)
