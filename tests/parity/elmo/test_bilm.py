@@ -123,7 +123,11 @@ def test_every_layer_is_the_plain_twin_s(imported, folder: Path, sentences) -> N
         weights: dict[str, np.ndarray] = {}
         file.visititems(lambda name, item: weights.update({name: item[...]}) if hasattr(item, "shape") else None)
     encoder = imported.encoder
-    for text in (sentences[0][3], sentences[2][2], "눈이 pneumonoultramicroscopicsilicovolcanoconiosis-is-a-long-one ok"):
+    for text in (
+        sentences[0][3],
+        sentences[2][2],
+        "눈이 pneumonoultramicroscopicsilicovolcanoconiosis-is-a-long-one ok",
+    ):
         encoding = encoder.tokenize([text])[0]
         expected = twin(weights, encoder.speller.rows(np.array(encoding.ids)).tolist())
         found, _ = states(encoder, [text])
