@@ -77,7 +77,7 @@ class Ensemble(Tuned):
         """Mean probabilities `(texts, classes)`, or mean values `(texts,)`; see `Tuned.answer`."""
         found = [super().answer(texts, pairs, batch_tokens)]
         found += [other.answer(texts, pairs, batch_tokens) for other in self.others]
-        return np.mean(found, axis=0, dtype=np.float32)
+        return np.stack(found).mean(0)
 
 
 def write(

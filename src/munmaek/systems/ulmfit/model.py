@@ -135,11 +135,12 @@ class WeightDropLstm(nn.Module):
         Args:
             window: so many tokens at a time, no gradient from one window into the one before; 0 is all at once.
         """
-        weights = [self.weight_input, self.weight_dropout(self.weight_state), self.bias_input + self.bias_state]
+        by_input, by_state = self.weight_input[None], self.weight_dropout(self.weight_state)[None]
+        bias = (self.bias_input + self.bias_state)[None]
         found: list[Tensor] = []
         for part in inputs.split(window or len(inputs)):
             before = None if start is None else (start[0][None], start[1][None])
-            states, cells = scan(part[None], *(weight[None] for weight in weights), None, before)
+            states, cells = scan(part[None], by_input, by_state, bias, None, before)
             found.append(states[0])
             start = states[0, -1].detach(), cells[0, -1].detach()
         assert start is not None
