@@ -19,7 +19,7 @@ import pytest
 SNAPSHOTS = Path(__file__).with_name("help")
 VERBS = (
     "tour", "doctor", "prepare", "pretrain", "finetune", "evaluate", "table",
-    "predict", "fill", "embed", "similar", "fetch", "import",
+    "predict", "fill", "embed", "similar", "nearest", "analogy", "fetch", "import",
 )  # fmt: skip
 MOST_SECONDS = 0.3
 

@@ -114,7 +114,23 @@ Test = Annotated[
         metavar="FILE",
     ),
 ]
-Data = Annotated[Path, _option("--data -d", "Labelled rows to score on.", "채점할, 라벨이 있는 자료.", metavar="FILE")]
+What = Annotated[
+    str,
+    _argument(
+        "[labels|intrinsic]",
+        "labels: a fine-tuned model on labelled rows (the default); intrinsic: word vectors on pairs and analogies.",
+        "labels: 미세 조정한 모델을 라벨로(기본값). intrinsic: 낱말 벡터를 낱말 쌍과 유추로.",
+    ),
+]
+Data = Annotated[
+    list[Path],
+    _option(
+        "--data -d",
+        "Labelled rows to score on; for intrinsic, files of word pairs or analogies (repeat it).",
+        "채점할, 라벨이 있는 자료. intrinsic은 낱말 쌍이나 유추 파일(여러 번 쓸 수 있습니다).",
+        metavar="FILE",
+    ),
+]
 File = Annotated[
     Path | None,
     _option(
@@ -230,16 +246,8 @@ SystemVocabSize = Annotated[
         metavar="N",
     ),
 ]
-MinCount = Annotated[
-    int | None,
-    _option(
-        "--min-count",
-        "What occurs less often gets no entry of a trained vocabulary (5 for morpheme-word, else 3).",
-        "이보다 드물게 나오면 학습할 어휘에 넣지 않습니다(morpheme-word는 5, 나머지는 3).",
-        min=1,
-        metavar="N",
-    ),
-]
+_RARE = ("What is rarer gets no entry (morpheme-word 5, else 3).", "이보다 드문 것은 어휘에서 뺍니다(기본 5나 3).")
+MinCount = Annotated[int | None, _option("--min-count", *_RARE, min=1, metavar="N")]
 Settings = Annotated[
     list[str] | None,
     _option(

@@ -10,6 +10,7 @@ from munmaek.cli.corpora import corpus_of
 from munmaek.cli.language import say
 from munmaek.cli.output import aligned, duration, note, number, show_json, show_lines
 from munmaek.cli.progress import CountProgress, TrainingProgress
+from munmaek.cli.words import show_intrinsic
 from munmaek.core.errors import RequestError
 
 if TYPE_CHECKING:
@@ -91,19 +92,27 @@ def finetune(
 def evaluate(
     model: options.ModelFolder,
     data: options.Data,
+    what: options.What = "labels",
     text_column: options.TextColumn = None,
     pair_column: options.PairColumn = None,
     label_column: options.LabelColumn = None,
     device: options.Device = "auto",
     as_json: options.Json = False,
 ) -> None:
-    """Score a fine-tuned model; run.evaluate does the work."""
+    """Score a fine-tuned model, or word vectors by themselves; run.evaluate and run.intrinsic do the work."""
+    if what == "intrinsic":
+        show_intrinsic(model, data, as_json)
+        return
+    if what != "labels":
+        raise RequestError(f"no evaluation {what!r}", where="munmaek evaluate", fix="One of labels, intrinsic.")
+    if len(data) != 1:
+        raise RequestError(f"{len(data)} files of labelled rows", where="--data", fix="Give one.")
     from munmaek.run.evaluate import evaluate as run
 
     with CountProgress(say("rows", "줄")) as progress:
         result = run(
-            model, data, text_column=text_column, pair_column=pair_column, label_column=label_column, device=device,
-            progress=progress.more,
+            model, data[0], text_column=text_column, pair_column=pair_column, label_column=label_column,
+            device=device, progress=progress.more,
         )  # fmt: skip
     if as_json:
         show_json(result)
