@@ -5,12 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated
 
-import typer
-
 from munmaek import systems
 from munmaek.cli.declare import argument as _argument
 from munmaek.cli.declare import option as _option
-from munmaek.cli.language import say
 
 # ---- what is worked on ----------------------------------------------------------------------------------------------
 
@@ -118,20 +115,9 @@ Data = Annotated[
     list[Path],
     _option(
         "--data -d",
-        "Labelled rows to score on; for lm text, which may be several files.",
-        "채점할, 라벨이 있는 자료. lm에는 글이 든 파일(여럿도 됩니다).",
+        "Labelled rows to score on; for lm text, for intrinsic word pairs or analogies (several files with these).",
+        "채점할, 라벨이 있는 자료. lm은 글, intrinsic은 낱말 쌍이나 유추 파일(이 둘은 여럿도 됩니다).",
         metavar="FILE",
-    ),
-]
-What = Annotated[
-    str,
-    typer.Argument(
-        metavar="[labels|lm]",
-        help=say(
-            "What is scored: answers on labelled rows, or how well text is predicted.",
-            "무엇을 재는지: 라벨 자료의 답(labels), 글을 얼마나 잘 예측하는지(lm).",
-        ),
-        show_default=True,
     ),
 ]
 File = Annotated[
@@ -249,16 +235,8 @@ SystemVocabSize = Annotated[
         metavar="N",
     ),
 ]
-MinCount = Annotated[
-    int | None,
-    _option(
-        "--min-count",
-        "What occurs less often gets no entry of a trained vocabulary (5 for morpheme-word, else 3).",
-        "이보다 드물게 나오면 학습할 어휘에 넣지 않습니다(morpheme-word는 5, 나머지는 3).",
-        min=1,
-        metavar="N",
-    ),
-]
+_RARE = ("What is rarer gets no entry (morpheme-word 5, else 3).", "이보다 드문 것은 어휘에서 뺍니다(기본 5나 3).")
+MinCount = Annotated[int | None, _option("--min-count", *_RARE, min=1, metavar="N")]
 Settings = Annotated[
     list[str] | None,
     _option(

@@ -6,18 +6,33 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
+import typer
+
 from munmaek.cli import options
 from munmaek.cli.corpora import corpus_of
 from munmaek.cli.declare import argument, option
 from munmaek.cli.language import say
 from munmaek.cli.output import aligned, duration, note, number, show_json, show_lines
 from munmaek.cli.progress import CountProgress, TrainingProgress
+from munmaek.cli.words import show_intrinsic
 from munmaek.cli.writing import evaluate_language
 from munmaek.core.errors import RequestError
 
 if TYPE_CHECKING:
     from munmaek.run.finetune import FinetuneResult
     from munmaek.run.pretrain import PretrainResult
+
+What = Annotated[
+    str,
+    typer.Argument(
+        metavar="[labels|lm|intrinsic]",
+        help=say(
+            "What is scored: answers on labelled rows, how well text is predicted, or word vectors by themselves.",
+            "무엇을 재는지: 라벨 자료의 답(labels), 글의 예측(lm), 낱말 벡터 자체(intrinsic).",
+        ),
+        show_default=True,
+    ),
+]
 
 
 def pretrain(
@@ -95,22 +110,25 @@ def finetune(
 def evaluate(
     model: options.ModelFolders,
     data: options.Data,
-    what: options.What = "labels",
+    what: What = "labels",
     text_column: options.TextColumn = None,
     pair_column: options.PairColumn = None,
     label_column: options.LabelColumn = None,
     device: options.Device = "auto",
     as_json: options.Json = False,
 ) -> None:
-    """Score a fine-tuned model, or a language model; run.evaluate and run.evaluate_lm do the work."""
+    """Score a fine-tuned model, a language model or word vectors; run.evaluate, evaluate_lm and intrinsic do the work."""
+    if what == "intrinsic":
+        show_intrinsic(one_model(model, what), data, as_json)
+        return
     if what == "lm":
-        if len(model) > 1:
-            raise RequestError(f"{len(model)} models", where="--model", fix="Score one language model at a time.")
-        evaluate_language(model[0], data, text_column, device, as_json)
+        evaluate_language(one_model(model, what), data, text_column, device, as_json)
         return
     if what != "labels":
-        raise RequestError(f"nothing to score is called {what!r}", where="munmaek evaluate", fix="Say labels or lm.")
-    if len(data) > 1:
+        raise RequestError(
+            f"nothing to score is called {what!r}", where="munmaek evaluate", fix="Say labels, lm or intrinsic."
+        )
+    if len(data) != 1:
         raise RequestError(f"{len(data)} files of labelled rows", where="--data", fix="Score one at a time.")
     from munmaek.run.evaluate import evaluate as run
 
@@ -127,6 +145,13 @@ def evaluate(
     rows: list[tuple[str, Any]] = [(say("rows", "줄"), result.num_rows), *result.scores.items()]
     rows += [(f"F1 {name}", value) for name, value in result.class_f1.items()]
     show_lines(aligned((say("metric", "지표"), say("value", "값")), [(name, number(value)) for name, value in rows]))
+
+
+def one_model(models: list[Path], what: str) -> Path:
+    """The only model folder of several allowed; RequestError where there are more."""
+    if len(models) > 1:
+        raise RequestError(f"{len(models)} models", where="--model", fix=f"Score one at a time with {what}.")
+    return models[0]
 
 
 def table(

@@ -92,8 +92,8 @@ def _meet(left: Any, num_left: Any, right: Any, labels: Any, num_right: Any, wor
     A tile takes up to four inputs, of which no two are the same row, and up to six outputs; it sees what the tiles
     before it have changed.
     """
-    near, far, given, totals, spare = work
-    place = tiles = 0
+    near, far, given, totals, spare_row = work
+    place, tiles, spare = 0, 0, spare_row.ctypes.data
     while place < num_left:
         size = 0
         while size < 4 and place + size < num_left:
@@ -287,7 +287,7 @@ def learn(
     spare, hidden = np.zeros(row, np.float32), np.empty((2, row), np.float32)
     near, far = np.empty(4, np.int64), np.empty(OUTPUTS, np.int64)
     given, totals = np.zeros((3, LANES), np.float32), np.empty((2, LANES), np.float32)
-    work = near, far, given, totals, spare.ctypes.data
+    work = near, far, given, totals, spare  # arrays, not addresses: numba frees what is not used any more
     most = max(96, num_negatives + 1)  # a Huffman tree of 2^63 words is less deep
     left, mean = np.empty(2 * window, np.int64), np.empty(1, np.int64)
     room = left, mean, np.empty(most, np.int64), np.empty(most, np.float32)
@@ -338,7 +338,9 @@ def pairs(
     """
     words, reach = np.empty(LONGEST, np.int32), np.empty(LONGEST, np.int32)
     negatives = np.empty((LONGEST, num_negatives), np.int32)
-    most = 1 + num_negatives if len(paths[0]) == 1 else max(1, np.max(paths[0][1:] - paths[0][:-1]))
+    most = 1 + num_negatives
+    for word in range(len(paths[0]) - 1):
+        most = max(most, paths[0][word + 1] - paths[0][word])
     right, labels = np.empty(most, np.int64), np.empty(most, np.float32)
     room = 1 if cbow else 2 * window
     all_left = np.full((len(ids) * room, 2 * window if cbow else 1), -1, np.int64)

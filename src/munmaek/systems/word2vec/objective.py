@@ -74,10 +74,10 @@ class Word2VecObjective:
         *,
         architecture: str = "skip-gram",
         loss: str = "negative",
-        window: int = 5,
-        negatives: int = 5,
-        power: float = 0.75,
-        subsample: float = 1e-3,
+        window: Any = 5,
+        negatives: Any = 5,
+        power: Any = 0.75,
+        subsample: Any = 1e-3,
     ) -> None:
         for name, value, known in (("architecture", architecture, ARCHITECTURES), ("loss", loss, LOSSES)):
             if value not in known:
@@ -239,8 +239,9 @@ def special_ids(tokenizer: Tokenizer) -> list[int]:
 def _counted(ids: NDArray[Any], size: int) -> Ints:
     """How often each id occurs, in bounded memory."""
     counts = np.zeros(size, np.int64)
-    for start in range(0, len(ids), 1 << 22):
-        counts += np.bincount(ids[start : start + (1 << 22)], minlength=size)
+    step = 1 << 19
+    for start in range(0, len(ids), step):
+        counts += np.bincount(ids[start : start + step], minlength=size)
     return counts
 
 
