@@ -85,8 +85,10 @@ class Tuner:
         return subset(self._strata, labels, seed)
 
     def settings(self, num_labels: int) -> Settings:
-        """The defaults for so many labels, with the changes asked for."""
-        return dataclasses.replace(settings_for(num_labels, self.model.dim), **self.changes)
+        """The defaults for so many labels, what the paper does otherwise, and the changes asked for."""
+        adaptation = self.model.system.adaptation
+        own = dict(adaptation.settings(num_labels)) if adaptation and adaptation.settings else {}
+        return dataclasses.replace(settings_for(num_labels, self.model.dim), **(own | self.changes))
 
     def fit(
         self,
