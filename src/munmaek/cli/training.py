@@ -117,7 +117,7 @@ def evaluate(
     device: options.Device = "auto",
     as_json: options.Json = False,
 ) -> None:
-    """Score a fine-tuned model, a language model or word vectors; run.evaluate, evaluate_lm and intrinsic do the work."""
+    """Score a fine-tuned model, a language model or word vectors; run.evaluate, evaluate_lm and intrinsic do it."""
     if what == "intrinsic":
         show_intrinsic(one_model(model, what), data, as_json)
         return

@@ -161,6 +161,15 @@ class CarryingObjective(Objective, Protocol):
     carried: dict[str, torch.Tensor]
 
 
+@runtime_checkable
+class PreparingObjective(Objective, Protocol):
+    """An objective that makes something of the corpus before its first batch and keeps it (co-occurrences)."""
+
+    def prepare(self, data: Any, tell: Callable[[str, float], None]) -> None:
+        """Make it now, where it is not there; `tell` hears what is being done and the share done, 0 to 1."""
+        ...
+
+
 @dataclass
 class Encoded:
     """States of a batch: (layers, batch, seq, dim), mask (batch, seq) True on real tokens, and the encodings."""
@@ -294,6 +303,7 @@ class System:
         fit: (model, objective, shards, progress) fills a model that is counted, not trained step by step; None else.
         adaptation: the paper's own way of fine-tuning, from adapt.py; None for what all systems do.
         fine_tunes: whether its weights can be trained on a task; a head alone is, where not.
+        holds_out: whether some documents are kept from training to measure its loss on; False where it means nothing.
     """
 
     name: str
@@ -317,3 +327,4 @@ class System:
     fit: Callable[[torch.nn.Module, Objective, Any, Callable[[float], None]], None] | None = None
     adaptation: Adaptation | None = None
     fine_tunes: bool = True
+    holds_out: bool = True

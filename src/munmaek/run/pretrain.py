@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import math
+import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +15,7 @@ from torch import nn
 
 from munmaek import systems
 from munmaek.core.config import to_dict
-from munmaek.core.contracts import Objective, System, Tokenizer
+from munmaek.core.contracts import Objective, PreparingObjective, System, Tokenizer
 from munmaek.core.errors import RequestError
 from munmaek.core.recipe import Budget, Recipe
 from munmaek.data.shards import Shards
@@ -27,6 +29,7 @@ VALIDATION_BATCHES = 40
 VALIDATION_SEED = 1
 OFTEN = 0.02
 """Share of a training between validations where the optimiser waits for what they say."""
+TELL_EVERY_SECONDS = 5.0
 
 
 @dataclass(frozen=True)
@@ -99,9 +102,12 @@ def pretrain(
         objective = card.objective(model.config, prepared.tokenizer, recipe.max_length, options)
         identity = _identity(card, size, budget, seed, recipe, options, model_settings, prepared, init)
         with _Reporter(progress, out, tensorboard) as report:
-            groups = layer_groups(card, model, prepared.tokenizer, recipe.layer_decay)
-            outcome, notes = _train(model, objective, prepared.shards, recipe, budget, seed, out, identity,
-                                    device, report, save_every_steps, groups)  # fmt: skip
+            if card.fit is not None:
+                outcome, notes = _count(card, model, objective, prepared.shards, recipe, report)
+            else:
+                groups = layer_groups(card, model, prepared.tokenizer, recipe.layer_decay)
+                outcome, notes = _train(model, objective, prepared.shards, recipe, budget, seed, out, identity,
+                                        device, report, save_every_steps, card.holds_out, groups)  # fmt: skip
         result = _result(card, size, out, model, outcome, notes)
         if rank == 0:
             facts = {"size": size, "config": to_dict(model.config), "identity": identity,
@@ -174,9 +180,11 @@ def _identity(
 def _train(
     model: nn.Module, objective: Objective, shards: Shards, recipe: Recipe, budget: str, seed: int, out: Path,
     identity: dict[str, Any], device: str, progress: Callable[[Event], None] | None, save_every_steps: int | None,
-    groups: list[ParamGroup] | None = None,
+    holds_out: bool, groups: list[ParamGroup] | None = None,
 ) -> tuple[Outcome, list[str]]:  # fmt: skip
-    training, held_out = shards.split()
+    training, held_out = shards.split() if holds_out else (shards, shards.subset([]))
+    if isinstance(objective, PreparingObjective):
+        objective.prepare(training, _Teller(progress))
 
     def validate(module: nn.Module) -> dict[str, float]:
         return measure(module, objective, held_out, seed=VALIDATION_SEED, batch_tokens=recipe.batch_tokens,
@@ -189,6 +197,48 @@ def _train(
             identity=identity, save_every_steps=save_every_steps)
     )  # fmt: skip
     return outcome, [*getattr(objective, "notes", []), *outcome.notes]
+
+
+def _count(
+    card: System, model: nn.Module, objective: Objective, shards: Shards, recipe: Recipe,
+    progress: Callable[[Event], None] | None,
+) -> tuple[Outcome, list[str]]:  # fmt: skip
+    """Fill a model that is counted: once over the corpus, whatever the budget; losses are measured as in a training."""
+    assert card.fit is not None
+    began, tell = time.monotonic(), _Teller(progress)
+    training, held_out = shards.split()
+    card.fit(model, objective, training, lambda share: tell("counting", share))
+    measured = [
+        measure(model.eval(), objective, part, seed=VALIDATION_SEED, batch_tokens=recipe.batch_tokens,
+                most_batches=VALIDATION_BATCHES) if part.num_documents else {}
+        for part in (training, held_out)
+    ]  # fmt: skip
+    seconds = time.monotonic() - began
+    loss = measured[0].get("loss", math.nan)
+    entry = {"step": 1, "tokens": training.num_tokens, "seconds": round(seconds, 3), "loss": loss,
+             "validation": measured[1]}  # fmt: skip
+    notes = ["counted in one pass over the corpus: no budget applies, and an interrupted counting starts again"]
+    if progress is not None:
+        speed = training.num_tokens / max(seconds, 1e-9)
+        progress(Event(1, 1, training.num_tokens, speed, seconds, 0.0, loss, 0.0, metrics=measured[1]))
+    notes += getattr(objective, "notes", [])
+    return Outcome(1, training.num_tokens, seconds, loss, measured[1], None, [entry], False, notes), notes
+
+
+class _Teller:
+    """Says what is being done before or instead of a training, at once and then every few seconds."""
+
+    def __init__(self, progress: Callable[[Event], None] | None) -> None:
+        self.progress, self.began = progress, time.monotonic()
+        self.what, self.said = "", 0.0
+
+    def __call__(self, what: str, share: float) -> None:
+        now = time.monotonic()
+        if self.progress is None or (what == self.what and now - self.said < TELL_EVERY_SECONDS):
+            return
+        self.what, self.said = what, now
+        message = f"{what} {share:.0%}"
+        self.progress(Event(0, 1, 0, 0.0, now - self.began, 0.0, math.nan, 0.0, message))
 
 
 def _result(card: System, size: str, out: Path, model: nn.Module, outcome: Outcome, notes: list[str]) -> PretrainResult:

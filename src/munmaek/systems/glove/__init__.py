@@ -6,12 +6,10 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from torch import nn
-
 from munmaek.core.contracts import System, Tokenizer
 from munmaek.core.recipe import Recipe
-from munmaek.nn.static import StaticEncoder
-from munmaek.systems.glove import foreign
+from munmaek.systems.glove import adapt, foreign
+from munmaek.systems.glove.encoder import GloveEncoder
 from munmaek.systems.glove.model import PRESETS, Glove, GloveConfig
 from munmaek.systems.glove.objective import OPTIONS, GloveObjective
 
@@ -28,14 +26,6 @@ def _objective(
     return GloveObjective(tokenizer, config.x_max, config.alpha, **dict(options or {}))
 
 
-def _encoder(model: nn.Module, tokenizer: Tokenizer) -> StaticEncoder:
-    assert isinstance(model, Glove)
-    config = model.config
-    return StaticEncoder(
-        model, tokenizer, model.vectors, [model.words], dim=config.dim, max_length=config.max_positions
-    )
-
-
 CARD = System(
     name="glove",
     title="GloVe",
@@ -46,10 +36,12 @@ CARD = System(
     options=OPTIONS,
     build=Glove,
     objective=_objective,
-    encoder=_encoder,
+    encoder=GloveEncoder,
     save=foreign.save,
     load=foreign.read,
     imports={"glove": foreign.read_text},
     tokenizer="word",
     vocab_size=400_000,
+    adaptation=adapt.ADAPTATION,
+    holds_out=False,
 )

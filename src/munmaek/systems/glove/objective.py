@@ -16,7 +16,7 @@ from munmaek.core.errors import RequestError
 from munmaek.core.runtime import draw, num_threads, permutation
 from munmaek.core.sizes import parse_bytes
 from munmaek.systems.glove import kernels
-from munmaek.systems.glove.cooccurrence import LEAST_MEMORY, Cooccurrences, Counting, cooccurrences
+from munmaek.systems.glove.cooccurrence import LEAST_MEMORY, Cooccurrences, Counting, Tell, cooccurrences
 
 EPOCH = 2**32
 """Positions are epoch * EPOCH + batch."""
@@ -41,8 +41,7 @@ class GloveObjective:
     """The cost of GloVe over the entries of X, and AdaGrad as the released program has it; see the README.
 
     Attributes:
-        notes: what a person should know about the corpus. tell: hears what is being done before the first batch, and
-            the share done.
+        notes: what a person should know about the corpus; filled by `look_at`, `prepare` or the first batch.
     """
 
     def __init__(
@@ -51,11 +50,11 @@ class GloveObjective:
         x_max: float,
         alpha: float,
         *,
-        window: int = 10,
+        window: int | str = 10,
         symmetric: bool | str = True,
         weighting: str = "inverse",
         context: str = "sentence",
-        min_count: int = 1,
+        min_count: int | str = 1,
         memory: str | int = "2GB",
     ) -> None:
         if not isinstance(window, int) or isinstance(window, bool) or not 1 <= window <= 1000:
@@ -70,17 +69,20 @@ class GloveObjective:
         self.x_max, self.alpha = x_max, alpha
         self.skipped = _special_ids(tokenizer)
         self.notes: list[str] = []
-        self.tell: Callable[[str, float], None] = lambda what, share: None
         self._found: list[tuple[Any, Cooccurrences]] = []
 
     # ---- data -----------------------------------------------------------------------------------------------------
 
-    def look_at(self, data: Any) -> Cooccurrences:
+    def prepare(self, data: Any, tell: Tell) -> None:
+        """Count the co-occurrences of a corpus, where they are not there; see `contracts.PreparingObjective`."""
+        self.look_at(data, tell)
+
+    def look_at(self, data: Any, tell: Tell = lambda what, share: None) -> Cooccurrences:
         """The entries of a corpus, counted or found beside its shards; DataError where there are none."""
         for shards, found in self._found:
             if shards is data:
                 return found
-        found = cooccurrences(data, self.counting, self.skipped, self.memory, self.tell)
+        found = cooccurrences(data, self.counting, self.skipped, self.memory, tell)
         note = f"{len(found.entries):,} pairs of words stand near each other in {found.num_tokens:,} words"
         self.notes += [note] if note not in self.notes else []
         self._found = [*self._found[-3:], (data, found)]

@@ -1,9 +1,9 @@
-"""Texts to vectors where a token has the same vector everywhere: the encoder of the systems before context."""
+"""A GloVe as a source of vectors: one layer, and a word's vector is the same wherever it stands."""
 
 # ruff: noqa: F722
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -15,31 +15,18 @@ from torch import Tensor, nn
 from munmaek.core.contracts import Encoding, Tokenizer
 from munmaek.core.errors import RequestError
 from munmaek.nn.pooling import pool
+from munmaek.systems.glove.model import Glove
 
 
-class StaticEncoder:
-    """`contracts.Encoder` with one layer; see there. A token outside the vocabulary has no vector and counts nowhere.
+class GloveEncoder:
+    """`contracts.Encoder` with one layer; see there. A word outside the vocabulary has no vector, counts nowhere."""
 
-    Args:
-        module: what `vectors` belongs to. tokenizer: texts to ids.
-        vectors: ids `(batch, seq)` -> vectors `(batch, seq, dim)`, differentiable.
-        trained: the parameters that fine-tuning trains.
-        dim: width of a vector. max_length: tokens read of a text.
-    """
-
-    def __init__(
-        self,
-        module: nn.Module,
-        tokenizer: Tokenizer,
-        vectors: Callable[[Tensor], Tensor],
-        trained: Sequence[nn.Parameter],
-        *,
-        dim: int,
-        max_length: int,
-    ) -> None:
-        self.module, self.tokenizer = module, tokenizer
-        self.dim, self.num_layers, self.max_length = dim, 1, max_length
-        self._vectors, self._trained = vectors, list(trained)
+    def __init__(self, model: nn.Module, tokenizer: Tokenizer) -> None:
+        assert isinstance(model, Glove)
+        self._model = model
+        self.module: nn.Module = model
+        self.tokenizer = tokenizer
+        self.dim, self.num_layers, self.max_length = model.config.dim, 1, model.config.max_positions
         self._unknown = -1
         with suppress(RequestError):  # some vocabularies know every text
             self._unknown = tokenizer.token_id("unk")
@@ -66,7 +53,7 @@ class StaticEncoder:
     ) -> Float[Tensor, "batch seq dim"] | Float[Tensor, "1 batch seq dim"]:
         """The vector of each token, zeros where there is none: the last layer is the only one."""
         ids: Int[Tensor, "batch seq"] = inputs["input_ids"]
-        states = self._vectors(ids) * inputs["attention_mask"][:, :, None]
+        states = self._model.vectors(ids) * inputs["attention_mask"][:, :, None]
         return states[None] if all_layers else states
 
     def summary(self, states: Tensor, mask: Tensor, pooling: str) -> Tensor:
@@ -74,8 +61,8 @@ class StaticEncoder:
         return pool(states, mask, pooling)
 
     def layer_groups(self) -> list[list[nn.Parameter]]:
-        """The vectors: one group."""
-        return [self._trained]
+        """W; W~ stays as it is, so that one matrix is trained."""
+        return [[self._model.words]]
 
 
 def _cut(encoding: Encoding, most: int) -> Encoding:
