@@ -7,7 +7,7 @@ from importlib import import_module
 from munmaek.core.contracts import System
 from munmaek.core.errors import RequestError
 
-NAMES = ("glove", "bert")
+NAMES = ("ngram", "glove", "bert")
 
 
 def names() -> tuple[str, ...]:
