@@ -26,7 +26,29 @@ class Facts:
 
 _ENTRIES = "a sample is an entry of a matrix: no padding, no classes; tests/unit/systems/glove asks instead"
 
+_COUNTED = "counted in one pass, not trained step by step: no gradients, no steps, an interrupted counting starts again"
+_NO_VECTORS = "an n-gram model has no vectors; tests/unit/systems/ngram asks for the refusal"
+
 FACTS = {
+    "ngram": Facts(
+        "before",
+        {"lm": "ln V"},
+        {"order": 2},
+        {
+            "test_every_parameter_gets_a_gradient": _COUNTED,
+            "test_one_batch_is_learnt_by_heart": _COUNTED,
+            "test_resumed_equals_uninterrupted": _COUNTED,
+            "test_the_loss_falls": _COUNTED,
+            "test_killed_thirty_times_equals_uninterrupted": _COUNTED,
+            "test_saved_and_loaded_is_the_same": _NO_VECTORS,
+            "test_vectors_do_not_depend_on_neighbours_or_padding": _NO_VECTORS,
+            "test_shapes_and_offsets": _NO_VECTORS,
+            "test_what_a_position_sees": _NO_VECTORS,
+            "test_long_texts_are_cut_not_refused": _NO_VECTORS,
+            "test_an_epoch_has_every_sample_once_and_little_padding": "a sample is one prediction: there is no padding",
+            "test_every_part_reacts_to_every_label_value": "before it is counted, every word is as likely as any other",
+        },
+    ),
     "word2vec": Facts(
         "alone",
         {"word": "6 ln 2"},

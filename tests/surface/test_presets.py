@@ -17,7 +17,8 @@ def test_a_preset_builds(name: str, size: str) -> None:
     card = systems.load(name)
     with torch.device("meta"):
         model = card.build(card.config(**{**card.presets[size], "vocab_size": 1000}))
-    assert sum(parameter.numel() for parameter in model.parameters()) > 100_000
+    least = 1_000 if card.fit else 100_000  # what is counted is empty before, but for single words
+    assert sum(parameter.numel() for parameter in model.parameters()) >= least
 
 
 @pytest.mark.parametrize("size", LAYERS)

@@ -7,7 +7,7 @@ from importlib import import_module
 from munmaek.core.contracts import System
 from munmaek.core.errors import RequestError
 
-NAMES = ("word2vec", "glove", "elmo", "ulmfit", "gpt", "bert")
+NAMES = ("ngram", "word2vec", "glove", "elmo", "ulmfit", "gpt", "bert")
 
 
 def names() -> tuple[str, ...]:

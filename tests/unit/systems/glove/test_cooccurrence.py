@@ -136,8 +136,8 @@ def test_counting_is_done_once_and_never_reused_wrongly(
     assert first.num_tokens == again.num_tokens
     seen = [np.array(first.entries)]
     frequent = int(np.median(np.bincount(shards.ids)[np.unique(shards.ids)]))
-    changes = ({"window": 2}, {"symmetric": False}, {"inverse": False}, {"context": "document"}, {"min_count": frequent},
-               {"data": shards.subset(range(60))})  # fmt: skip
+    changes = ({"window": 2}, {"symmetric": False}, {"inverse": False}, {"context": "document"},
+               {"min_count": frequent}, {"data": shards.subset(range(60))})  # fmt: skip
     for change in changes:
         told.clear()
         other = count(**change).entries
