@@ -229,6 +229,15 @@ SystemVocabSize = Annotated[
         metavar="N",
     ),
 ]
+Memory = Annotated[
+    str | None,
+    _option(
+        "--memory",
+        "Memory that counting may take, for ngram and glove: 2GB, 500MB.",
+        "세는 데 쓸 수 있는 메모리. ngram과 glove에서: 2GB, 500MB.",
+        metavar="AMOUNT",
+    ),
+]
 Settings = Annotated[
     list[str] | None,
     _option(
