@@ -79,7 +79,9 @@ def training(shards: Any, tokenizer: Any, dim: int, passes: int, memory: str) ->
     import torch
 
     from munmaek import systems
+    from munmaek.core.runtime import tune_process
 
+    tune_process()  # as the trainer does
     card = systems.load("glove")
     config = card.config(tokenizer.vocab_size, dim=dim, x_max=X_MAX)
     torch.manual_seed(0)
