@@ -46,6 +46,7 @@ def pretrain(
     min_count: options.MinCount = None,
     text_column: options.TextColumn = None,
     split_sentences: options.SplitSentences = False,
+    memory: options.Memory = None,
     settings: options.Settings = None,
     init: options.Init = None,
     seed: options.Seed = 0,
@@ -57,7 +58,7 @@ def pretrain(
     """Pre-train; run.pretrain does the work."""
     from munmaek.run.pretrain import pretrain as run
 
-    values = read_settings(settings or [])
+    values = read_settings(settings or []) | ({"memory": memory} if memory else {})
     with TrainingProgress() as progress:
         result = run(
             system, corpus=corpus_of(corpus), out=out, size=size, budget=budget, tokenizer=tokenizer,

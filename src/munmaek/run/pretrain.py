@@ -102,6 +102,8 @@ def pretrain(
         objective = card.objective(model.config, prepared.tokenizer, recipe.max_length, options)
         identity = _identity(card, size, budget, seed, recipe, options, model_settings, prepared, init)
         with _Reporter(progress, out, tensorboard) as report:
+            if card.fit is not None and init is not None:
+                raise RequestError(f"{card.title} is counted anew, from nothing", where="--init", fix="Leave it out.")
             if card.fit is not None:
                 outcome, notes = _count(card, model, objective, prepared.shards, recipe, report)
             else:

@@ -13,6 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from itertools import pairwise
 from pathlib import Path
+from queue import SimpleQueue
 from typing import Any
 
 import numpy as np
@@ -28,6 +29,8 @@ FACTS = "cooccurrence.json"
 RECORD = 12
 """Bytes of an entry: word and neighbour as uint32, the count as float32."""
 LEAST_MEMORY = 32_000_000
+AHEAD = 4
+"""Pieces of rows for each thread that are made before they are put away."""
 SHUFFLE_STREAM = 0x510F
 Records = NDArray[np.uint32]
 Tell = Callable[[str, float], None]
@@ -70,8 +73,10 @@ class Limits:
 
     @staticmethod
     def of(memory: int) -> Limits:
-        """A quarter of the memory for a block, and two for entries while they are put together and shuffled."""
-        return Limits(memory // 32, memory // 4 // RECORD, min(1 << 20, memory // 32 // RECORD))
+        """A quarter of the memory for a block, two for entries while they are shuffled, a sixteenth for those made."""
+        return Limits(
+            memory // 32, memory // 4 // RECORD, min(1 << 19, memory // (16 * AHEAD * num_threads()) // RECORD)
+        )
 
 
 @dataclass(frozen=True)
@@ -143,7 +148,9 @@ class Counter:
         self.num_tokens = 0
         self.threads = num_threads()
         self.vocab_size = int(shards.vocab_size)
-        self.scratch = [(np.zeros(self.vocab_size), np.zeros(self.vocab_size, np.int64)) for _ in range(self.threads)]
+        self.scratch: SimpleQueue[tuple[Any, Any]] = SimpleQueue()
+        for _ in range(self.threads):
+            self.scratch.put((np.zeros(self.vocab_size), np.zeros(self.vocab_size, np.int64)))
         self.keep = np.arange(self.vocab_size, dtype=np.int32)
         self.keep[list(skipped)] = -1
         if counting.min_count > 1:
@@ -262,16 +269,24 @@ class Counter:
     def _shared(
         self, pool: ThreadPoolExecutor, room: NDArray[np.int64], work: Callable[..., Any]
     ) -> Iterator[tuple[slice, Any]]:
-        """Rows in pieces of at most `limits.piece` entries, one piece a thread at a time; results in order."""
+        """Rows in pieces of at most `limits.piece` entries, a few a thread at a time; results in order."""
         cuts = [0]
         sums = np.cumsum(room)
         while cuts[-1] < len(room):
             before = int(sums[cuts[-1] - 1]) if cuts[-1] else 0
             cuts.append(max(cuts[-1] + 1, int(np.searchsorted(sums, before + self.limits.piece, side="right"))))
         pieces = [slice(start, stop) for start, stop in pairwise(cuts)]
-        for start in range(0, len(pieces), self.threads):
-            group = pieces[start : start + self.threads]
-            yield from zip(group, pool.map(work, group, *zip(*self.scratch, strict=True)), strict=True)
+
+        def one(rows: slice) -> Any:
+            held = self.scratch.get()
+            try:
+                return work(rows, *held)
+            finally:
+                self.scratch.put(held)
+
+        for start in range(0, len(pieces), AHEAD * self.threads):
+            group = pieces[start : start + AHEAD * self.threads]
+            yield from zip(group, pool.map(one, group), strict=True)
 
 
 class Pile:

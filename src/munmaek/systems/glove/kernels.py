@@ -197,6 +197,33 @@ def scatter(records: Any, num_piles: int, stream: int, sizes: Any, piled: Any) -
                 sizes[pile] += sizes[pile - 1]
 
 
+@compiled
+@no_type_check
+def gather(
+    records: Any, values: Any, runs: Any, run: int, turn: int, start: int, places: Any, rows: Any, columns: Any,
+    counts: Any,
+) -> None:  # fmt: skip
+    """Fill `places`, `rows`, `columns` and `counts` with what stands from `start` on in an epoch's order.
+
+    Args:
+        records: (entries, 3) uint32; `values` its float32 view. runs: which run stands at each place of the epoch; what
+            is left over, less than a run, stays at the end. run: entries of a run. turn: where the epoch begins.
+    """
+    num = len(records)
+    number, within = start // run, start % run
+    for step in range(len(places)):
+        place = (runs[number] if number < len(runs) else number) * run + within + turn
+        if place >= num:
+            place -= num
+        places[step] = place
+        rows[step] = records[place, 0]
+        columns[step] = records[place, 1]
+        counts[step] = values[place, 2]
+        within += 1
+        if within == run:
+            number, within = number + 1, 0
+
+
 @compiled(fastmath=True, error_model="numpy")
 @no_type_check
 def learn(

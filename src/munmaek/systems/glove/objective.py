@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -71,6 +72,10 @@ class GloveObjective:
         self.notes: list[str] = []
         self._found: list[tuple[Any, Cooccurrences]] = []
 
+    @cached_property
+    def _pool(self) -> ThreadPoolExecutor:
+        return ThreadPoolExecutor(num_threads())
+
     # ---- data -----------------------------------------------------------------------------------------------------
 
     def prepare(self, data: Any, tell: Tell) -> None:
@@ -109,8 +114,7 @@ class GloveObjective:
             order = Order(len(entries), seed, epoch)
             for number in range(first, total):
                 following = epoch * EPOCH + number + 1 if number + 1 < total else (epoch + 1) * EPOCH
-                chosen = order.places(number * batch_tokens, (number + 1) * batch_tokens)
-                yield _collate(entries[chosen], following, chosen)
+                yield order.batch(entries, number * batch_tokens, (number + 1) * batch_tokens, following)
             epoch, first = epoch + 1, 0
 
     # ---- loss -----------------------------------------------------------------------------------------------------
@@ -133,21 +137,17 @@ class GloveObjective:
 
         Threads write into the same matrices without waiting for one another (Niu 2011), as in the released program.
         """
-        targets, weights = self.targets(batch.arrays["counts"])
-        columns = [batch.arrays["rows"], batch.arrays["columns"], targets, weights]
         matrices = [model.get_parameter(name).detach().numpy() for name in ("words", "contexts")]
         matrices += [model.get_buffer(name).numpy() for name in ("word_squares", "context_squares")]
+        columns = [batch.arrays[name] for name in ("rows", "columns", "counts")]
         threads = max(1, min(num_threads(), batch.num_rows // FEW))
 
         def work(part: int) -> float:
             share = slice(part * batch.num_rows // threads, (part + 1) * batch.num_rows // threads)
-            return kernels.learn(*matrices, *(column[share] for column in columns), np.float32(rate))
+            rows, others, counts = (column[share] for column in columns)
+            return kernels.learn(*matrices, rows, others, *self.targets(counts), np.float32(rate))
 
-        if threads == 1:
-            cost = work(0)
-        else:
-            with ThreadPoolExecutor(threads) as pool:
-                cost = sum(pool.map(work, range(threads)))
+        cost = work(0) if threads == 1 else sum(self._pool.map(work, range(threads)))
         return LossParts({PART: torch.tensor(cost, dtype=torch.float64)}, {PART: batch.num_rows})
 
 
@@ -163,22 +163,15 @@ class Order:
         self.turn = int(draw(seed, TURN_STREAM, epoch)) % num_entries
         self.runs = permutation(num_entries // self.run, seed, ORDER_STREAM, epoch)
 
-    def places(self, start: int, stop: int) -> NDArray[np.int64]:
-        """Which entries stand at [start, stop) of the epoch."""
-        steps = np.arange(start, min(stop, self.num))
-        run, within = np.divmod(steps, self.run)
-        moved = run < len(self.runs)  # the rest, less than a run, stays at the end
-        run[moved] = self.runs[run[moved]]
-        return (run * self.run + within + self.turn) % self.num
-
-
-def _collate(entries: NDArray[np.uint32], position: int, chosen: NDArray[np.int64]) -> Batch:
-    arrays: dict[str, NDArray[Any]] = {
-        "rows": entries[:, 0].astype(np.int32),
-        "columns": entries[:, 1].astype(np.int32),
-        "counts": np.ascontiguousarray(entries[:, 2]).view(np.float32),
-    }
-    return Batch(arrays, len(chosen), {PART: len(chosen)}, position, chosen)
+    def batch(self, entries: NDArray[np.uint32], start: int, stop: int, position: int) -> Batch:
+        """The entries that stand at [start, stop) of the epoch; `position` is that of the batch after it."""
+        num = min(stop, self.num) - start
+        places = np.empty(num, np.int64)
+        rows, columns, counts = np.empty(num, np.int32), np.empty(num, np.int32), np.empty(num, np.float32)
+        records = np.asarray(entries)
+        kernels.gather(records, records.view(np.float32), self.runs, self.run, self.turn, start, places, rows, columns,
+                       counts)  # fmt: skip
+        return Batch({"rows": rows, "columns": columns, "counts": counts}, num, {PART: num}, position, places)
 
 
 def _one_of(value: Any, name: str, choices: Mapping[str, bool]) -> bool:

@@ -10,8 +10,8 @@ import gzip
 import math
 import re
 from collections.abc import Iterator, Sequence
+from io import BufferedIOBase
 from pathlib import Path
-from typing import BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -87,7 +87,7 @@ def read(path: Path) -> tuple[list[str], list[Level]]:
             raw.seek(0)
             size = path.stat().st_size * (MOST_RATIO if packed else 1)
             with gzip.GzipFile(fileobj=raw) if packed else raw as file:
-                return _Reader(path, file, size).read()  # type: ignore[arg-type]
+                return _Reader(path, file, size).read()
     except (FileNotFoundError, IsADirectoryError):
         raise RequestError("there is no such file", where=str(path), fix="Give an .arpa or .arpa.gz.") from None
     except (EOFError, gzip.BadGzipFile) as error:
@@ -97,7 +97,7 @@ def read(path: Path) -> tuple[list[str], list[Level]]:
 class _Reader:
     """One pass over the lines of a file."""
 
-    def __init__(self, path: Path, file: BinaryIO, size: int) -> None:
+    def __init__(self, path: Path, file: BufferedIOBase, size: int) -> None:
         self.path, self.file, self.size = path, file, size
         self.number = 0
         self.words = {UNKNOWN: 0, BEGIN: 1, END: 2}

@@ -108,11 +108,21 @@ def test_the_loss_reacts_to_every_count(tokenizer: Any, shards: Any) -> None:
 
 @pytest.mark.parametrize("num", [1, 5, 1023, 1024, 2049, 5000])
 def test_an_epoch_is_every_entry_once_in_an_order_of_its_own(num: int) -> None:
-    orders = [Order(num, seed, epoch).places(0, num) for seed, epoch in ((0, 0), (0, 1), (1, 0))]
+    records = np.arange(3 * num, dtype=np.uint32).reshape(num, 3)
+    records[:, 2] = records[:, 0].astype(np.float32).view(np.uint32)
+
+    def placed(seed: int, epoch: int, start: int = 0, stop: int = num) -> Any:
+        batch = Order(num, seed, epoch).batch(records, start, stop, 7)
+        for place, name in enumerate(("rows", "columns")):
+            assert np.array_equal(batch.arrays[name], records[batch.sample_ids, place])
+        assert np.array_equal(batch.arrays["counts"], records[batch.sample_ids, 0].astype(np.float32))
+        return batch.sample_ids
+
+    orders = [placed(seed, epoch) for seed, epoch in ((0, 0), (0, 1), (1, 0))]
     for order in orders:
         assert sorted(order.tolist()) == list(range(num))
     for start in range(0, num, 700):
-        assert np.array_equal(Order(num, 0, 1).places(start, start + 700), orders[1][start : start + 700])
+        assert np.array_equal(placed(0, 1, start, start + 700), orders[1][start : start + 700])
     if num > 5:
         assert not any(np.array_equal(a, b) for a, b in zip(orders, [*orders[1:], orders[0]], strict=True))
 
