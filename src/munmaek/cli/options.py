@@ -393,6 +393,9 @@ SecondWord = Annotated[
     ),
 ]
 Format = Annotated[
-    str, _argument("FORMAT", "What it is: hf, a Hugging Face model folder.", "형식: hf(허깅페이스 모델 폴더).")
+    str,
+    _argument(
+        "FORMAT", "hf: a Hugging Face model folder; vectors: word vectors.", "hf(허깅페이스 모델), vectors(낱말 벡터)."
+    ),
 ]
-ForeignFolder = Annotated[Path, _argument("DIR", "The folder to read.", "읽을 폴더.")]
+ForeignFolder = Annotated[Path, _argument("PATH", "The folder or file to read.", "읽을 폴더나 파일.")]
