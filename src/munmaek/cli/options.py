@@ -387,8 +387,8 @@ Format = Annotated[
     str,
     _argument(
         "FORMAT",
-        "What it is: hf, a Hugging Face model folder; elmo, bilm-tf's options.json and HDF5.",
-        "형식: hf(허깅페이스 모델 폴더), elmo(bilm-tf의 options.json과 HDF5).",
+        "hf (Hugging Face), elmo (bilm-tf), fastai, openai-gpt, vectors or glove (word vectors), arpa.",
+        "hf(허깅페이스), elmo(bilm-tf), fastai, openai-gpt, vectors나 glove(낱말 벡터), arpa.",
     ),
 ]
-ForeignFolder = Annotated[Path, _argument("DIR", "The folder to read.", "읽을 폴더.")]
+ForeignFolder = Annotated[Path, _argument("PATH", "The folder or file to read.", "읽을 폴더나 파일.")]

@@ -55,7 +55,8 @@ def analogy(model: Model | str | Path, first: str, second: str, third: str, *, t
     found = [_vector(model, known, word) for word in (first, second, third)]
     vectors = [vector / np.linalg.norm(vector) for vector, _ in found]
     rows = [row for _, row in found if row is not None]
-    add, multiply = (known.analogy(*vectors, top, rows, multiply=way) for way in (False, True))
+    a, b, c = vectors
+    add, multiply = (known.analogy(a, b, c, top, rows, multiply=way) for way in (False, True))
     return Analogy((first, second, third), add, multiply)
 
 

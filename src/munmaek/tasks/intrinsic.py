@@ -20,7 +20,7 @@ MOST_BYTES = 256 << 20
 SCORE_COLUMNS = ("simlex999", "score", "human (mean)", "similarity", "mean")
 _BLOCK = 256
 _EPSILON = 1e-3
-Matrix = NDArray[np.float32]
+Matrix = NDArray[np.floating]
 Question = tuple[str, str, str, str]
 
 
@@ -149,7 +149,7 @@ class Vocabulary:
         rows = np.stack([first, second, third])
         return self._best(self._analogy_scores(rows[None], multiply=multiply)[0], top, without)
 
-    def _analogy_scores(self, vectors: NDArray[np.float32], *, multiply: bool) -> Matrix:
+    def _analogy_scores(self, vectors: Matrix, *, multiply: bool) -> Matrix:
         """Scores of every word `(questions, words)` for the first three words' vectors `(questions, 3, dim)`."""
         if not multiply:
             query = vectors[:, 1] - vectors[:, 0] + vectors[:, 2]
@@ -157,7 +157,7 @@ class Vocabulary:
         first, second, third = ((vectors[:, n] @ self.unit.T + 1) / 2 for n in range(3))
         return second * third / (first + _EPSILON)
 
-    def _best(self, scores: NDArray[np.float32], top: int, without: Sequence[int]) -> list[tuple[str, float]]:
+    def _best(self, scores: Matrix, top: int, without: Sequence[int]) -> list[tuple[str, float]]:
         scores = np.where(self.empty, -np.inf, scores)
         scores[list(without)] = -np.inf
         order = np.argsort(-scores, kind="stable")[:top]

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from plain import KneserNey
+from plain_ngram import KneserNey
 
 from munmaek.core.errors import CheckpointError, FormatError, RequestError
 from munmaek.data.homographs import HomographCorpus

@@ -10,7 +10,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from plain import BEGIN, END, FALLBACK, UNKNOWN, KneserNey, Text, grams, predicted
+from plain_ngram import BEGIN, END, FALLBACK, UNKNOWN, KneserNey, Text, grams, predicted
 
 from munmaek.core.errors import DataError
 from munmaek.systems.ngram import counting, smoothing
