@@ -79,14 +79,14 @@ def test_evaluate_intrinsic(run: Run, words: Path, tmp_path: Path) -> None:
     ]
     pairs.write_text("a\tb\t3.0\nc\td\t5.5\n", "utf-8")
     run("evaluate", "intrinsic", "--model", words, "--data", pairs).complains(2, "knows the words of no question")
-    run("evaluate", "extrinsic", "--model", words, "--data", pairs).complains(2, "no evaluation")
+    run("evaluate", "extrinsic", "--model", words, "--data", pairs).complains(2, "labels, lm or intrinsic")
     run("evaluate", "--model", words, "--data", pairs, "--data", pairs).complains(2, "2 files")
 
 
 def test_finetune_and_predict(run: Run, words: Path, table: Path, tmp_path: Path) -> None:
     out = tmp_path / "run"
     answer = run(
-        "finetune", "classify", "--model", words, "--train", table, "--dev", table, "--out", out, "--epochs", 30
+        "finetune", "classify", "--model", words, "--train", table, "--dev", table, "--out", out, "--epochs", 150
     )
     assert answer.code == 0, answer.err
     assert json.loads(run("evaluate", "--model", out, "--data", table, "--json").out)["scores"]["accuracy"] > 0.9
