@@ -165,7 +165,11 @@ def test_what_is_imported_is_declared_and_what_is_declared_is_imported() -> None
 def test_every_file_that_is_not_code_is_packaged() -> None:
     patterns = CONFIGURATION["tool"]["setuptools"]["package-data"]["munmaek"]
     packaged = {path for pattern in patterns for path in PACKAGE.glob(pattern)}
-    others = {path for path in PACKAGE.rglob("*") if path.is_file() and path.suffix not in (".py", ".pyc")}
+    others = {
+        path
+        for path in PACKAGE.rglob("*")
+        if path.is_file() and path.suffix != ".py" and path.parent.name != "__pycache__"
+    }
     assert {relative(path) for path in others - packaged} == set()
 
 

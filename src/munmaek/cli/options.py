@@ -114,14 +114,11 @@ Test = Annotated[
         metavar="FILE",
     ),
 ]
-What = Annotated[
-    str,
-    _argument(
-        "[labels|intrinsic]",
-        "labels: a fine-tuned model on labelled rows (the default); intrinsic: word vectors on pairs and analogies.",
-        "labels: 미세 조정한 모델을 라벨로(기본값). intrinsic: 낱말 벡터를 낱말 쌍과 유추로.",
-    ),
-]
+_WHAT = (
+    "labels: a fine-tuned model on labelled rows (the default); intrinsic: word vectors on pairs and analogies.",
+    "labels: 미세 조정한 모델을 라벨로(기본값). intrinsic: 낱말 벡터를 낱말 쌍과 유추로.",
+)
+What = Annotated[str, _argument("[labels|intrinsic]", *_WHAT)]
 Data = Annotated[
     list[Path],
     _option(
@@ -246,7 +243,7 @@ SystemVocabSize = Annotated[
         metavar="N",
     ),
 ]
-_RARE = ("What is rarer gets no entry (morpheme-word 5, else 3).", "이보다 드문 것은 어휘에서 뺍니다(기본 5나 3).")
+_RARE = ("Rarer ones get no entry (morpheme-word 5, else 3).", "더 드문 것은 뺍니다(morpheme-word 5, 나머지 3).")
 MinCount = Annotated[int | None, _option("--min-count", *_RARE, min=1, metavar="N")]
 Settings = Annotated[
     list[str] | None,
