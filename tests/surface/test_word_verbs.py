@@ -86,7 +86,20 @@ def test_evaluate_intrinsic(run: Run, words: Path, tmp_path: Path) -> None:
 def test_finetune_and_predict(run: Run, words: Path, table: Path, tmp_path: Path) -> None:
     out = tmp_path / "run"
     answer = run(
-        "finetune", "classify", "--model", words, "--train", table, "--dev", table, "--out", out, "--epochs", 150
+        "finetune",
+        "classify",
+        "--model",
+        words,
+        "--train",
+        table,
+        "--dev",
+        table,
+        "--out",
+        out,
+        "--epochs",
+        30,
+        "--learning-rate",
+        "0.02",
     )
     assert answer.code == 0, answer.err
     assert json.loads(run("evaluate", "--model", out, "--data", table, "--json").out)["scores"]["accuracy"] > 0.9
@@ -102,9 +115,19 @@ def test_import_of_vectors(run: Run, words: Path, tmp_path: Path) -> None:
 
 
 def test_a_subword_model_embeds_what_it_never_saw(run: Run, corpus: Path, tmp_path: Path) -> None:
-    given = ("pretrain", "word2vec", "--corpus", corpus, "--out", tmp_path / "run", "--size", "tiny",
-             "--budget", "2 epochs", "--tokenizer", "word", "--set", "subwords=jamo", "--set", "num_buckets=2000",
-             "--set", "sif=0.001")  # fmt: skip
-    assert run(*given).code == 0
+    given = (
+        "pretrain",
+        "word2vec",
+        "--corpus",
+        corpus,
+        "--out",
+        tmp_path / "run",
+        "--size",
+        "tiny",
+        "--tokenizer",
+        "word",
+    )
+    settings = ("--set", "subwords=jamo", "--set", "num_buckets=2000", "--set", "sif=0.001", "--budget", "2 epochs")
+    assert run(*given, *settings).code == 0
     assert run("embed", "--model", tmp_path / "run", "처음보는낱말", "--out", tmp_path / "v.npy").code == 0
     assert np.load(tmp_path / "v.npy").any()

@@ -235,7 +235,7 @@ SystemVocabSize = Annotated[
         metavar="N",
     ),
 ]
-_RARE = ("What is rarer gets no entry (morpheme-word 5, else 3).", "이보다 드문 것은 어휘에서 뺍니다(기본 5나 3).")
+_RARE = ("Rarer ones get no entry (morpheme-word 5, else 3).", "더 드문 것은 뺍니다(morpheme-word 5, 나머지 3).")
 MinCount = Annotated[int | None, _option("--min-count", *_RARE, min=1, metavar="N")]
 _MEMORY = ("Memory that counting may take (ngram, glove): 2GB, 500MB.", "세는 데 쓸 메모리(ngram, glove): 2GB, 500MB.")
 Memory = Annotated[str | None, _option("--memory", *_MEMORY, metavar="AMOUNT")]
