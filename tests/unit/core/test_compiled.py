@@ -17,7 +17,7 @@ import numba.core.caching as caching
 if {broken}:
     def nowhere(*_):
         raise RuntimeError("cannot cache: no locator available")
-    caching._CacheImpl.__init__ = nowhere
+    caching.CacheImpl.__init__ = nowhere
 import loop
 print(loop.add(3))
 """
