@@ -7,7 +7,10 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
+
+from munmaek.core.compiled import compiled
 
 CODE = """
 import sys
@@ -32,3 +35,11 @@ def test_it_runs_and_is_compiled_once(tmp_path: Path, nowhere: bool) -> None:
         done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
         told.append(done.stdout.split())
     assert told == [["42", "0"], ["42", "0" if nowhere else "1"]]
+
+
+def test_options_reach_the_compiler() -> None:
+    @compiled(error_model="numpy")
+    def share(one, other):
+        return one / other
+
+    assert np.isinf(share(1.0, 0.0))
