@@ -142,7 +142,14 @@ def run_arm(script: str, name: str, args: argparse.Namespace, seed: int) -> dict
     return json.loads(done.stdout.strip().rsplit("\n", 1)[-1])
 
 
-def main(script: str, title: str, prepare: Callable[[str], Any], ours: Arm, peer: Arm) -> None:
+def main(
+    script: str,
+    title: str,
+    prepare: Callable[[str], Any],
+    ours: Arm,
+    peer: Arm,
+    name_of_peer: str = "transformers Trainer",
+) -> None:
     """Run both arms in turn and print the table."""
     parser = argparse.ArgumentParser(description=title)
     parser.add_argument("--corpus", help="text, one review a line (default: the reviews of NSMC in MUNMAEK_DATA)")
@@ -167,7 +174,7 @@ def main(script: str, title: str, prepare: Callable[[str], Any], ours: Arm, peer
             found = results[name][-1]
             print(f"{name}: {found['tokens_per_second']:,.0f} tokens/s, loss {found['loss']:.3f}", file=sys.stderr)
     print(f"{'':24}{'real tokens/s':>16}{'held-out loss':>16}{'tokens':>12}")
-    titles = {"ours": "munmaek", "peer": "transformers Trainer" + (", grouped" if args.group_by_length else "")}
+    titles = {"ours": "munmaek", "peer": name_of_peer + (", grouped" if args.group_by_length else "")}
     for name, rows in results.items():
         medians = {key: statistics.median(row[key] for row in rows) for key in rows[0]}
         print(

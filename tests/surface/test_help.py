@@ -19,7 +19,7 @@ import pytest
 SNAPSHOTS = Path(__file__).with_name("help")
 VERBS = (
     "tour", "doctor", "prepare", "pretrain", "finetune", "evaluate", "table",
-    "predict", "fill", "generate", "embed", "similar", "fetch", "import",
+    "predict", "fill", "generate", "embed", "similar", "fetch", "import", "export",
 )  # fmt: skip
 MOST_SECONDS = 0.3
 

@@ -37,6 +37,8 @@ VERBS = (
      "공개 데이터를 받아 체크섬을 확인합니다."),
     ("import", training.bring_in, "Bring in a published checkpoint of another tool.",
      "다른 도구의 공개 모델을 들여옵니다."),
+    ("export", training.send_out, "Write a model as another tool's files.",
+     "모델을 다른 도구의 파일로 내보냅니다."),
 )  # fmt: skip
 
 app = typer.Typer(

@@ -393,6 +393,11 @@ SecondWord = Annotated[
     ),
 ]
 Format = Annotated[
-    str, _argument("FORMAT", "What it is: hf, a Hugging Face model folder.", "형식: hf(허깅페이스 모델 폴더).")
+    str,
+    _argument(
+        "FORMAT",
+        "What it is: hf, a Hugging Face model folder; elmo, bilm-tf's options.json and HDF5.",
+        "형식: hf(허깅페이스 모델 폴더), elmo(bilm-tf의 options.json과 HDF5).",
+    ),
 ]
 ForeignFolder = Annotated[Path, _argument("DIR", "The folder to read.", "읽을 폴더.")]

@@ -1,12 +1,14 @@
-"""The verbs that make and score models: pretrain, finetune, evaluate and import."""
+"""The verbs that make and score models: pretrain, finetune, evaluate, table, import and export."""
 
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
 
 from munmaek.cli import options
 from munmaek.cli.corpora import corpus_of
+from munmaek.cli.declare import argument, option
 from munmaek.cli.language import say
 from munmaek.cli.output import aligned, duration, note, number, show_json, show_lines
 from munmaek.cli.progress import CountProgress, TrainingProgress
@@ -241,3 +243,19 @@ def bring_in(
         note(text)
     parameters = f"{result.parameters:,} {say('parameters', '매개변수')}"
     show_lines([f"{result.system}, {parameters}, {say('vocabulary', '어휘')} {result.vocab_size:,}: {result.folder}"])
+
+
+ExportFormat = Annotated[
+    str,
+    argument(
+        "FORMAT", "Whose files: elmo, bilm-tf's options.json and HDF5.", "형식: elmo(bilm-tf의 options.json과 HDF5)."
+    ),
+]
+ExportFolder = Annotated[Path, option("--out -o", "The folder to write.", "쓸 폴더.", metavar="DIR")]
+
+
+def send_out(form: ExportFormat, model: options.ModelFolder, out: ExportFolder) -> None:
+    """Write another tool's files; run.export_model does the work."""
+    from munmaek.run.export_model import export_model as run
+
+    show_lines([str(path) for path in run(form, model, out=out)])

@@ -287,6 +287,7 @@ class System:
         encoder: (model, tokenizer) -> Encoder.
         save: (model, tokenizer, folder) writes the ecosystem's own files. load: folder -> (model, tokenizer).
         imports: name of a foreign format -> (folder -> (model, tokenizer)).
+        exports: name of a foreign format -> (model, tokenizer, folder) writes its files.
         tokenizer, vocab_size: the kind and size of tokenizer that suits it, where the user asks for none.
         masked_words: (model, inputs) -> logits (batch, seq, vocab) of the word at each place; None without such a head.
         language_model: (model, tokenizer) -> LanguageModel; None where the system predicts no next token.
@@ -308,6 +309,7 @@ class System:
     save: Callable[[torch.nn.Module, Tokenizer, Path], None]
     load: Callable[[Path], tuple[torch.nn.Module, Tokenizer]]
     imports: Mapping[str, Callable[[Path], tuple[torch.nn.Module, Tokenizer]]] = field(default_factory=dict[str, Any])
+    exports: Mapping[str, Callable[[torch.nn.Module, Tokenizer, Path], None]] = field(default_factory=dict[str, Any])
     tokenizer: str = "wordpiece"
     vocab_size: int = 16_000
     masked_words: Callable[[torch.nn.Module, Mapping[str, torch.Tensor]], torch.Tensor] | None = None

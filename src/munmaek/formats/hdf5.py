@@ -6,6 +6,7 @@ Every size is checked against the bytes that are there before anything is alloca
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from munmaek.core.errors import CheckpointError, FormatError, RequestError
-from munmaek.core.files import no_room
+from munmaek.core.files import no_room, sync
 
 SIGNATURE = b"\x89HDF\r\n\x1a\n"
 MOST_OBJECTS, MOST_DEPTH, MOST_DIMENSIONS = 10_000, 16, 16
@@ -97,15 +98,19 @@ def _array(item: Any, name: str, path: Path, room: dict[str, int]) -> NDArray[An
 
 
 def write(path: Path, arrays: Mapping[str, NDArray[Any]]) -> None:
-    """Write arrays under their paths, uncompressed; the same arrays give the same bytes.
+    """Write arrays under their paths, uncompressed, whole or not at all; the same arrays give the same bytes.
 
     Raises:
         JobError: no room. RequestError: h5py is not installed.
     """
     library = _library()
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
-        with library.File(path, "w") as file:
+        with library.File(temporary, "w") as file:
             for name, value in arrays.items():
                 file.create_dataset(name, data=value, track_times=False)
+        sync(temporary)
+        temporary.replace(path)
     except OSError as error:
+        temporary.unlink(missing_ok=True)
         raise no_room(path, error) from error

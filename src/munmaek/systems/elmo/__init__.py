@@ -46,6 +46,7 @@ CARD = System(
     save=foreign.save,
     load=foreign.read,
     imports={"elmo": foreign.read_bilm},
+    exports={"elmo": foreign.write_bilm},
     tokenizer="word",
     vocab_size=50_000,
     language_model=ElmoLanguageModel,
