@@ -68,13 +68,9 @@ ModelFolder = Annotated[
 ]
 ModelFolders = Annotated[
     list[Path],
-    _option(
-        "--model -m",
-        "The model folder: the --out of a training; repeat it to average the answers of several.",
-        "모델 폴더: 학습의 --out. 여러 번 쓰면 답을 평균합니다.",
-        metavar="RUN",
-    ),
-]
+    _option("--model -m", "The model folder: the --out of a training; repeat it to average the answers of several.",
+            "모델 폴더: 학습의 --out. 여러 번 쓰면 답을 평균합니다.", metavar="RUN"),
+]  # fmt: skip
 Corpus = Annotated[
     list[str],
     _option(
