@@ -4,9 +4,9 @@
 
 The peer is torch's own LSTM (`nn.LSTM`, one a layer, weight drop by setting the dropped matrix), embeddings, a tied
 linear layer and `cross_entropy` over the whole vocabulary, in float32 or, with `--peer-precision bf16`, under autocast.
-Both arms have the same tokenizer, shards, batches, initial weights, dropouts, regularisers, AdamW and schedule, and
-threads, and stop after the same number of tokens. Every arm is a process of its own, in turn; printed are medians of tokens a
-second after the first steps, and the loss of both on the same held-out reviews.
+Both arms have the same tokenizer, shards, batches, initial weights, dropouts, regularisers, AdamW, schedule and number of
+threads, and stop after the same number of tokens. Every arm is a process of its own, in turn; printed are medians of
+tokens a second after the first steps, and the loss of both on the same held-out reviews.
 """
 
 from __future__ import annotations
