@@ -25,8 +25,8 @@ PER_SENSE = 12
 NUM_DOCUMENTS = 20_000
 TOKENIZER, VOCAB_SIZE = "morpheme", 4_000
 """Morphemes: in 눈이 and 눈을 the word is a token of its own, and its vector says nothing of the particle."""
-SETTINGS = {"num_layers": 4, "mask_rate": "0.30-0.15"}
-"""Twice the layers of tiny: the senses part from layer to layer."""
+SETTINGS = {"num_layers": 6, "mask_rate": "0.30-0.15"}
+"""Three times the layers of tiny: the senses part from layer to layer."""
 NUM_LABELS = 100
 NUM_TEST = 1_000
 
