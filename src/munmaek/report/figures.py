@@ -71,9 +71,11 @@ def sense_map(
         rows = [row for row, other in enumerate(senses) if other == sense]
         axes.scatter(plane[rows, 0], plane[rows, 1], s=30, alpha=0.75, c=COLOURS[place % 5],
                      marker=MARKS[place % 5], label=sense, edgecolors="white", linewidths=0.4)  # fmt: skip
-    for place, (row, text) in enumerate(marked):
+    middle = float(np.mean([plane[row, 1] for row, _ in marked])) if marked else 0.0
+    for row, text in marked:
         axes.scatter(*plane[row], s=170, facecolors="none", edgecolors="black", linewidths=1.4)
-        axes.annotate(text, plane[row], xytext=(0, 14 if place % 2 == 0 else -20), textcoords="offset points",
+        above = plane[row, 1] >= middle  # texts of marks side by side keep out of each other's way
+        axes.annotate(text, plane[row], xytext=(0, 14 if above else -20), textcoords="offset points",
                       ha="center", fontsize=9,
                       bbox={"boxstyle": "round", "fc": "white", "ec": "#999", "alpha": 0.9})  # fmt: skip
     axes.set(xticks=[], yticks=[], xlim=(-1.35 * reach, 1.35 * reach), ylim=(-1.35 * reach, 1.35 * reach))
