@@ -45,6 +45,8 @@ def agree(fast, slow) -> None:
 
 
 GRAMS = subwords.entries_of([f"낱말{n}" for n in range(SIZE)], "characters", 2, 3, 50)
+REAL_RATE = 0.025
+"""The recipe's. At ten times that rate float32 and float64 part by themselves: steps enlarge earlier rounding."""
 texts = st.lists(st.lists(st.integers(0, SIZE - 1), max_size=25), min_size=1, max_size=4)
 
 
@@ -54,7 +56,10 @@ texts = st.lists(st.lists(st.integers(0, SIZE - 1), max_size=25), min_size=1, ma
 @given(texts, st.integers(0, 2**40), st.integers(1, 7), st.integers(1, 14))
 @settings(max_examples=15, deadline=None)
 def test_the_kernel_is_its_twin(cbow, tree, grams, sentences, seed, window, negatives) -> None:
-    agree(*both(sentences, seed=seed, cbow=cbow, tree=tree, grams=grams, window=window, negatives=negatives))
+    found = both(
+        sentences, seed=seed, cbow=cbow, tree=tree, grams=grams, window=window, negatives=negatives, rate=REAL_RATE
+    )
+    agree(*found)
 
 
 def test_a_word_that_surrounds_itself_moves_for_every_meeting() -> None:
