@@ -12,6 +12,7 @@ import torch
 from numpy.typing import NDArray
 
 from munmaek.core.contracts import Batch, Encoder, Encoding, LossParts
+from munmaek.core.positions import walk
 from munmaek.core.runtime import draw, permutation
 from munmaek.tasks.task import Task
 
@@ -185,15 +186,13 @@ class LabelledObjective:
         batch_tokens: int,
         progress: Callable[[int], float] = lambda k: 0.0,
     ) -> Iterator[Batch]:
-        """Endless batches from `position` (epoch * 2**32 + batch) on."""
-        epoch, place = position >> 32, position & 0xFFFFFFFF
-        while True:
+        """Endless batches from `position` on; see `contracts.Objective`."""
+
+        def epoch_of(epoch: int) -> tuple[int, Callable[[int, int], Batch]]:
             plan, rows = self.plan(data, seed, epoch, batch_tokens), self.rows(data, epoch)
-            for number in range(place, len(plan)):
-                last = number + 1 == len(plan)
-                follows = (epoch + 1) << 32 if last else (epoch << 32) + number + 1
-                yield self._batch(rows, plan[number], follows)
-            epoch, place = epoch + 1, 0
+            return len(plan), lambda number, follows: self._batch(rows, plan[number], follows)
+
+        yield from walk(position, epoch_of)
 
     def _batch(self, data: Labelled, rows: NDArray[np.int64], follows: int) -> Batch:
         arrays = data.arrays(self.encoder, rows)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from itertools import count
 from typing import Any
 
 import numpy as np
@@ -14,13 +15,12 @@ from torch import Tensor, nn
 
 from munmaek.core.contracts import Batch, LossParts, Tokenizer
 from munmaek.core.errors import DataError, RequestError
+from munmaek.core.positions import walk
 from munmaek.data.chunks import Chunks, batches_of, cut
 from munmaek.systems.bert import samples
 from munmaek.systems.bert.masking import Masker, MaskRate, yes
 from munmaek.systems.bert.samples import Rows
 
-EPOCH = 2**32
-"""Positions are epoch * EPOCH + batch."""
 MODES = ("auto", "nsp", "sop", "off")
 OPTIONS = {
     "mask_rate": "share of tokens to hide, or two from start to end of training: 0.15, 0.30-0.15 (default 0.15)",
@@ -137,17 +137,19 @@ class BertObjective:
     ) -> Iterator[Batch]:
         """Endless batches from `position` on; see `contracts.Objective`. `progress` sets the mask rate."""
         table = self.look_at(data)
-        epoch, first = divmod(position, EPOCH)
-        yielded = 0
-        while True:
+        yielded = count()
+
+        def epoch_of(epoch: int) -> tuple[int, Callable[[int, int], Batch]]:
             rows = self._rows(table, seed, epoch)
             groups = batches_of(rows.lengths, batch_tokens, seed, epoch)
-            for place in range(first, len(groups)):
-                following = epoch * EPOCH + place + 1 if place + 1 < len(groups) else (epoch + 1) * EPOCH
-                rate = self.rate.at(progress(yielded))
-                yield self._collate(table, rows, groups[place], rate, seed, epoch, following)
-                yielded += 1
-            epoch, first = epoch + 1, 0
+
+            def batch_at(place: int, following: int) -> Batch:
+                rate = self.rate.at(progress(next(yielded)))
+                return self._collate(table, rows, groups[place], rate, seed, epoch, following)
+
+            return len(groups), batch_at
+
+        yield from walk(position, epoch_of)
 
     # ---- one batch ------------------------------------------------------------------------------------------------
 

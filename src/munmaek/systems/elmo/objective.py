@@ -13,12 +13,11 @@ from torch import Tensor, nn
 
 from munmaek.core.contracts import Batch, LossParts, Tokenizer
 from munmaek.core.errors import DataError, RequestError
+from munmaek.core.positions import walk
 from munmaek.core.runtime import permutation, world
 from munmaek.data.chunks import Ints, batches_of, cut
 from munmaek.systems.elmo.characters import Speller
 
-EPOCH = 2**32
-"""Positions are epoch * EPOCH + batch."""
 OPTIONS = {
     "carry": "hand cell states on from batch to batch, along streams of text: true or false (default false)",
 }
@@ -114,13 +113,8 @@ class ElmoObjective:
     ) -> Iterator[Batch]:
         """Endless batches from `position` on; see `contracts.Objective`."""
         rows = self._look_at(data)
-        epoch, first = divmod(position, EPOCH)
-        while True:
-            made = self._windows if self.carry else self._groups
-            num, batch_at = made(rows, batch_tokens, seed, epoch)
-            for place in range(first, num):
-                yield batch_at(place, epoch * EPOCH + place + 1 if place + 1 < num else (epoch + 1) * EPOCH)
-            epoch, first = epoch + 1, 0
+        made = self._windows if self.carry else self._groups
+        yield from walk(position, lambda epoch: made(rows, batch_tokens, seed, epoch))
 
     def _groups(self, rows: _Rows, batch_tokens: int, seed: int, epoch: int) -> tuple[int, Callable[[int, int], Batch]]:
         groups = batches_of(rows.stops - rows.starts + 1, batch_tokens, seed, epoch)

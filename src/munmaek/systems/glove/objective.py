@@ -14,13 +14,12 @@ from torch import Tensor, nn
 
 from munmaek.core.contracts import Batch, LossParts, Tokenizer
 from munmaek.core.errors import RequestError
+from munmaek.core.positions import walk
 from munmaek.core.runtime import draw, num_threads, permutation
 from munmaek.core.sizes import parse_bytes
 from munmaek.systems.glove import kernels
 from munmaek.systems.glove.cooccurrence import LEAST_MEMORY, Cooccurrences, Counting, Tell, cooccurrences
 
-EPOCH = 2**32
-"""Positions are epoch * EPOCH + batch."""
 PART = "glove"
 ORDER_STREAM, TURN_STREAM = 0x610, 0x611
 RUN = 1024
@@ -108,14 +107,15 @@ class GloveObjective:
     ) -> Iterator[Batch]:
         """Endless batches of `batch_tokens` entries from `position` on; see `contracts.Objective`."""
         entries = self.look_at(data).entries
-        epoch, first = divmod(position, EPOCH)
         total = -(-len(entries) // batch_tokens)
-        while True:
+
+        def epoch_of(epoch: int) -> tuple[int, Callable[[int, int], Batch]]:
             order = Order(len(entries), seed, epoch)
-            for number in range(first, total):
-                following = epoch * EPOCH + number + 1 if number + 1 < total else (epoch + 1) * EPOCH
-                yield order.batch(entries, number * batch_tokens, (number + 1) * batch_tokens, following)
-            epoch, first = epoch + 1, 0
+            return total, lambda number, following: order.batch(
+                entries, number * batch_tokens, (number + 1) * batch_tokens, following
+            )
+
+        yield from walk(position, epoch_of)
 
     # ---- loss -----------------------------------------------------------------------------------------------------
 

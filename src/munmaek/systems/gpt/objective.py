@@ -12,10 +12,9 @@ from torch import Tensor, nn
 
 from munmaek.core.contracts import Batch, LossParts, Tokenizer
 from munmaek.core.errors import DataError, RequestError
+from munmaek.core.positions import walk
 from munmaek.data.chunks import batches_of
 
-EPOCH = 2**32
-"""Positions are epoch * EPOCH + batch."""
 OPTIONS: dict[str, str] = {}
 """Options a user may set: none."""
 Ints = NDArray[np.int64]
@@ -85,13 +84,12 @@ class GptObjective:
     ) -> Iterator[Batch]:
         """Endless batches from `position` on; see `contracts.Objective`."""
         windows = self.windows(data)
-        epoch, first = divmod(position, EPOCH)
-        while True:
+
+        def epoch_of(epoch: int) -> tuple[int, Callable[[int, int], Batch]]:
             groups = batches_of(windows.lengths, batch_tokens, seed, epoch)
-            for place in range(first, len(groups)):
-                following = epoch * EPOCH + place + 1 if place + 1 < len(groups) else (epoch + 1) * EPOCH
-                yield self._collate(windows, groups[place], following)
-            epoch, first = epoch + 1, 0
+            return len(groups), lambda place, following: self._collate(windows, groups[place], following)
+
+        yield from walk(position, epoch_of)
 
     def _collate(self, windows: Windows, chosen: Ints, position: int) -> Batch:
         lengths, totals = windows.lengths[chosen], windows.totals[chosen, None]

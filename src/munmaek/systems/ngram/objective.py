@@ -11,12 +11,11 @@ from torch import Tensor, nn
 
 from munmaek.core.contracts import Batch, LossParts, Tokenizer
 from munmaek.core.errors import RequestError
+from munmaek.core.positions import walk
 from munmaek.core.runtime import permutation
 from munmaek.core.sizes import parse_bytes
 from munmaek.systems.ngram.counting import LEAST_MEMORY, texts_of
 
-EPOCH = 2**32
-"""Positions are epoch * EPOCH + batch."""
 PART = "lm"
 ORDER_STREAM = 0x46
 RUN = 32
@@ -64,19 +63,22 @@ class NgramObjective:
         starts, ends = texts_of(data, self.context)
         borders = np.cumsum(ends - starts + 1)
         total = -(-int(borders[-1]) // batch_tokens)
-        epoch, first = divmod(position, EPOCH)
-        while True:
+
+        def epoch_of(epoch: int) -> tuple[int, Callable[[int, int], Batch]]:
             runs = permutation(-(-int(borders[-1]) // RUN), seed, ORDER_STREAM, epoch)
             order = _Order(runs, int(borders[-1]))
-            for number in range(first, total):
+
+            def batch_at(number: int, following: int) -> Batch:
                 chosen = order.places(number * batch_tokens, (number + 1) * batch_tokens)
                 text = np.searchsorted(borders, chosen, side="right")
                 before = chosen - (borders[text] - (ends - starts + 1)[text])
                 histories, labels = self.windows(data.ids, starts[text], ends[text], before)
-                following = epoch * EPOCH + number + 1 if number + 1 < total else (epoch + 1) * EPOCH
                 arrays: dict[str, NDArray[Any]] = {"histories": histories, "labels": labels}
-                yield Batch(arrays, len(chosen), {PART: len(chosen)}, following, chosen)
-            epoch, first = epoch + 1, 0
+                return Batch(arrays, len(chosen), {PART: len(chosen)}, following, chosen)
+
+            return total, batch_at
+
+        yield from walk(position, epoch_of)
 
     def windows(
         self, ids: NDArray[Any], starts: NDArray[np.int64], ends: NDArray[np.int64], before: NDArray[np.int64]

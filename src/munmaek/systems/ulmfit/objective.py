@@ -12,12 +12,11 @@ from torch import Tensor, nn
 
 from munmaek.core.contracts import Batch, LossParts, Tokenizer
 from munmaek.core.errors import DataError, RequestError
+from munmaek.core.positions import walk
 from munmaek.core.runtime import world
 from munmaek.data.chunks import batches_of
 from munmaek.systems.ulmfit.stream import SHORTEST, Lanes, Rows, Stream
 
-EPOCH = 2**32
-"""Positions are epoch * EPOCH + batch."""
 MODES = ("auto", "documents", "stream")
 OPTIONS = {
     "rows": "documents (each from a fresh state), stream (the state is carried on), auto (documents where most fit)",
@@ -111,19 +110,17 @@ class UlmfitObjective:
         progress: Callable[[int], float] = lambda k: 0.0,
     ) -> Iterator[Batch]:
         """Endless batches from `position` on; see `contracts.Objective`. The states of a stream are not in them."""
-        epoch, first = divmod(position, EPOCH)
-        stream = self.is_stream(data)
-        while True:
-            lanes = self.lanes(data, seed, epoch, batch_tokens) if stream else None
-            groups = [] if lanes else batches_of(self.rows(data).lengths, batch_tokens, seed, epoch)
-            num = len(lanes.cuts) - 1 if lanes else len(groups)
-            for place in range(first, num):
-                following = epoch * EPOCH + place + 1 if place + 1 < num else (epoch + 1) * EPOCH
-                if lanes:
-                    yield self._window(lanes, place, following)
-                else:
-                    yield self._documents(self.rows(data), groups[place], following)
-            epoch, first = epoch + 1, 0
+
+        def windows(epoch: int) -> tuple[int, Callable[[int, int], Batch]]:
+            lanes = self.lanes(data, seed, epoch, batch_tokens)
+            return len(lanes.cuts) - 1, lambda place, following: self._window(lanes, place, following)
+
+        def documents(epoch: int) -> tuple[int, Callable[[int, int], Batch]]:
+            rows = self.rows(data)
+            groups = batches_of(rows.lengths, batch_tokens, seed, epoch)
+            return len(groups), lambda place, following: self._documents(rows, groups[place], following)
+
+        yield from walk(position, windows if self.is_stream(data) else documents)
 
     def _documents(self, rows: Rows, chosen: Ints, position: int) -> Batch:
         lengths = rows.lengths[chosen]

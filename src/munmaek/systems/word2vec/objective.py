@@ -14,11 +14,10 @@ from torch import Tensor, nn
 
 from munmaek.core.contracts import Batch, LossParts, Tokenizer
 from munmaek.core.errors import DataError, RequestError
+from munmaek.core.positions import walk
 from munmaek.core.runtime import draw, num_threads, permutation
 from munmaek.systems.word2vec import kernels, subwords, tables
 
-EPOCH = 2**32
-"""Positions are epoch * EPOCH + batch."""
 PART = "word"
 ARCHITECTURES = ("skip-gram", "cbow")
 LOSSES = ("negative", "hierarchical")
@@ -149,13 +148,12 @@ class Word2VecObjective:
         self.tables(data)
         corpus = self._corpus(data, batch_tokens)
         num = len(corpus.borders) - 1
-        epoch, first = divmod(position, EPOCH)
-        while True:
+
+        def epoch_of(epoch: int) -> tuple[int, Callable[[int, int], Batch]]:
             order = permutation(num, seed, epoch, _ORDER)
-            for place in range(first, num):
-                following = epoch * EPOCH + place + 1 if place + 1 < num else (epoch + 1) * EPOCH
-                yield _batch(corpus, int(order[place]), seed, epoch, following)
-            epoch, first = epoch + 1, 0
+            return num, lambda place, following: _batch(corpus, int(order[place]), seed, epoch, following)
+
+        yield from walk(position, epoch_of)
 
     # ---- learning -------------------------------------------------------------------------------------------------
 

@@ -7,7 +7,8 @@ import pytest
 import torch
 
 from munmaek.core.errors import DataError, RequestError
-from munmaek.systems.bert.objective import EPOCH, OPTIONS, BertObjective, special_ids
+from munmaek.core.positions import EPOCH
+from munmaek.systems.bert.objective import OPTIONS, BertObjective, special_ids
 
 LENGTH = 40
 
