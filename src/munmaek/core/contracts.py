@@ -302,7 +302,6 @@ class System:
         language_model: (model, tokenizer) -> LanguageModel; None where the system predicts no next token.
         fit: (model, objective, shards, progress) fills a model that is counted, not trained step by step; None else.
         adaptation: the paper's own way of fine-tuning, from adapt.py; None for what all systems do.
-        fine_tunes: whether its weights can be trained on a task; a head alone is, where not.
         holds_out: whether some documents are kept from training to measure its loss on; False where it means nothing.
     """
 
@@ -326,5 +325,4 @@ class System:
     language_model: Callable[[torch.nn.Module, Tokenizer], LanguageModel] | None = None
     fit: Callable[[torch.nn.Module, Objective, Any, Callable[[float], None]], None] | None = None
     adaptation: Adaptation | None = None
-    fine_tunes: bool = True
     holds_out: bool = True

@@ -17,7 +17,7 @@ from tokenizers import Encoding as RawEncoding
 from tokenizers import Tokenizer as Backend
 from tokenizers import normalizers
 
-from munmaek.core.contracts import Corpus, Encoding, Span
+from munmaek.core.contracts import Corpus, Encoding, Span, Tokenizer
 from munmaek.core.errors import RequestError
 from munmaek.core.files import write_atomic, write_json
 from munmaek.data import kinds
@@ -322,6 +322,14 @@ def tokenizer_of_words(words: Iterable[str]) -> TextTokenizer:
     """
     chosen = [word for word in words if word and not any(map(str.isspace, word))]
     return TextTokenizer(kinds.finish(kinds.backend_of_words(chosen), "word"), "word", normaliser=Normaliser())
+
+
+def unknown_id(tokenizer: Tokenizer) -> int:
+    """The id that stands for what the vocabulary lacks; -1 where it knows every text (byte-level ones)."""
+    try:
+        return tokenizer.token_id("unk")
+    except RequestError:
+        return -1
 
 
 def load_tokenizer(path: str | Path) -> TextTokenizer:

@@ -13,6 +13,9 @@ CHUNK = 256
 BLOCK = 4096
 """Rows whose logits are in memory at once: of every token of a large batch they would fill it."""
 
+ROW_STEP = 64
+"""The rows of an output layer are filled up to a multiple of this."""
+
 TINY = 1.2e-38
 """Smallest normal float32: a target's loss is at most 87 nats; its gradient is exact all the same."""
 
@@ -54,6 +57,17 @@ class _LinearCrossEntropy(torch.autograd.Function):
         pairs = zip(ctx.saved_tensors, ctx.dtypes, strict=True)
         found = [None if g is None else g.to(d).mul_(grads[0].to(d)) for g, d in pairs]
         return (*found, None, None)
+
+
+def rows_at(states: torch.Tensor, places: torch.Tensor) -> torch.Tensor:
+    """Some states as the rows of an output layer, `(rows, dim)`, and after them a few that stand for nothing.
+
+    The spare ones fill the rows up to a multiple of `ROW_STEP`: few different sizes, so few kernels are compiled.
+
+    Args:
+        states: (batch, seq, dim). places: (chosen,) numbers of states, counted through the batch.
+    """
+    return states.flatten(0, 1)[nn.functional.pad(places, (0, -len(places) % ROW_STEP))]
 
 
 def linear_cross_entropy(

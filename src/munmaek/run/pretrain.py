@@ -87,6 +87,8 @@ def pretrain(
     card = systems.load(system)
     if size not in card.presets:
         raise RequestError(f"no size {size!r}", where=f"pretrain {system}", fix=f"Sizes: {', '.join(card.presets)}.")
+    if card.fit is not None and init is not None:
+        raise RequestError(f"{card.title} is counted anew, from nothing", where="--init", fix="Leave it out.")
     recipe, options, model_settings = sort_settings(card, size, settings or {}, going_on=init is not None)
     out = Path(out)
     with distributed.processes(distributed.pick_device(device)) as (rank, _):
@@ -102,8 +104,6 @@ def pretrain(
         objective = card.objective(model.config, prepared.tokenizer, recipe.max_length, options)
         identity = _identity(card, size, budget, seed, recipe, options, model_settings, prepared, init)
         with _Reporter(progress, out, tensorboard) as report:
-            if card.fit is not None and init is not None:
-                raise RequestError(f"{card.title} is counted anew, from nothing", where="--init", fix="Leave it out.")
             if card.fit is not None:
                 outcome, notes = _count(card, model, objective, prepared.shards, recipe, report)
             else:

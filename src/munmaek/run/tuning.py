@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from munmaek.core.contracts import Adaptation, Encoder, System
 from munmaek.core.errors import RequestError
 from munmaek.core.recipe import Budget
-from munmaek.data.variation import VariedTokenizer, can_vary
+from munmaek.data.variation import VariedTokenizer
 from munmaek.run.model import Model
 from munmaek.tasks import Answers, Task
 from munmaek.tasks.defaults import Settings, settings_for
@@ -101,8 +101,6 @@ class Tuner:
         if settings.auxiliary and (adaptation is None or adaptation.auxiliary is None):
             title = self.model.system.title
             raise RequestError(f"{title} has no auxiliary loss", where="auxiliary", fix="Leave it out.")
-        if "subword_dropout" not in self.changes and not can_vary(self.model.tokenizer):
-            return dataclasses.replace(settings, subword_dropout=0.0)
         return settings
 
     def fit(

@@ -4,7 +4,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from munmaek.nn.softmax import CHUNK, linear_cross_entropy
+from munmaek.nn.softmax import CHUNK, ROW_STEP, linear_cross_entropy, rows_at
 
 
 def make(rows: int, dim: int = 12, vocab: int = 40) -> tuple[torch.Tensor, ...]:
@@ -69,3 +69,13 @@ def test_under_autocast_it_is_near_fp32() -> None:
     assert abs(loss.item() / expected.item() - 1) < 0.02
     loss.backward()
     assert weight.grad.dtype == torch.float32
+
+
+@pytest.mark.parametrize("chosen", [0, 1, ROW_STEP - 1, ROW_STEP, ROW_STEP + 1])
+def test_chosen_states_come_first_and_fill_whole_steps(chosen: int) -> None:
+    states = torch.randn(7, 11, 3)
+    places = torch.randperm(77)[:chosen]
+    rows = rows_at(states, places)
+    assert torch.equal(rows[:chosen], states.reshape(77, 3)[places])
+    assert len(rows) % ROW_STEP == 0
+    assert len(rows) - chosen < ROW_STEP

@@ -5,13 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from munmaek.core.contracts import Encoding, Tokenizer
-from munmaek.core.errors import RequestError
-from munmaek.data.truncation import cut
+from munmaek.data.encodings import cut, limit, padded
 from munmaek.nn.pooling import pool
 from munmaek.systems.bert.model import Bert, BertForPreTraining
 
@@ -32,19 +30,13 @@ class BertEncoder:
         self, texts: Sequence[str], pairs: Sequence[str] | None = None, max_length: int | None = None
     ) -> list[Encoding]:
         """Texts as [CLS] A [SEP] or [CLS] A [SEP] B [SEP], cut to `max_length` tokens, the longer of a pair first."""
-        most = min(max_length or self.max_length, self.max_length)
-        if most < 4:
-            raise RequestError(f"max_length is {most}", where="max_length", fix="Give 4 tokens or more.")
+        most = limit(max_length, self.max_length)
         return [cut(encoding, most) for encoding in self.tokenizer.encode_batch(texts, pairs)]
 
     def collate(self, encodings: Sequence[Encoding]) -> dict[str, NDArray[Any]]:
         """Padded arrays `(batch, seq)`: input_ids, attention_mask (bool), token_type_ids."""
-        lengths = np.array([len(encoding.ids) for encoding in encodings])
-        mask = np.arange(max(1, lengths.max(initial=0))) < lengths[:, None]
-        ids = np.full(mask.shape, self._bert.config.pad_id, dtype=np.int64)
-        types = np.zeros(mask.shape, dtype=np.int64)
-        ids[mask] = [token for encoding in encodings for token in encoding.ids]
-        types[mask] = [kind for encoding in encodings for kind in encoding.type_ids]
+        ids, mask = padded([encoding.ids for encoding in encodings], self._bert.config.pad_id)
+        types, _ = padded([encoding.type_ids for encoding in encodings], 0)
         return {"input_ids": ids, "attention_mask": mask, "token_type_ids": types}
 
     def forward(self, inputs: Mapping[str, Tensor], all_layers: bool = False) -> Tensor:

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from munmaek.core.errors import RequestError
 from munmaek.nn.heads import WordTransform
-from munmaek.nn.softmax import linear_cross_entropy
+from munmaek.nn.softmax import linear_cross_entropy, rows_at
 from munmaek.nn.transformer import Block, Dropout, FeedForward, LayerNorm, PostNorm, SelfAttention
 
 PRESETS = {
@@ -65,10 +65,6 @@ class BertConfig:
             )
         if not (0 <= self.dropout < 1 and 0 <= self.attention_dropout < 1):
             raise RequestError("a dropout must lie in [0, 1)", where="model settings", fix="0.1 is the published one.")
-
-
-ROW_STEP = 64
-"""The word head's rows are filled up to a multiple of this."""
 
 
 class Embeddings(nn.Module):
@@ -195,8 +191,7 @@ class BertForPreTraining(nn.Module):
         places = rows * states.shape[1] + masked_positions
         if masked_weights is not None:
             places, masked_labels = places[masked_weights], masked_labels[masked_weights]
-        spare = -places.numel() % ROW_STEP  # few different sizes, so that few kernels are compiled for them
-        hidden = self.word_transform(states.flatten(0, 1)[nn.functional.pad(places.flatten(), (0, spare))])
+        hidden = self.word_transform(rows_at(states, places.flatten()))
         loss, hits = linear_cross_entropy(
             hidden, self.bert.embeddings.words.weight, self.word_bias, masked_labels.flatten()
         )

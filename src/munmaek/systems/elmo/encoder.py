@@ -5,14 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from munmaek.core.contracts import Encoding, Tokenizer
-from munmaek.core.errors import RequestError
-from munmaek.data.truncation import cut
+from munmaek.data.encodings import cut, limit, padded
 from munmaek.nn.pooling import pool
 from munmaek.systems.elmo.characters import Speller
 from munmaek.systems.elmo.model import Elmo, ElmoForPreTraining
@@ -42,19 +40,14 @@ class ElmoEncoder:
 
         A word that the vocabulary lacks has an id past it and its own string: its characters are what is read.
         """
-        most = min(max_length or self.max_length, self.max_length)
-        if most < 4:
-            raise RequestError(f"max_length is {most}", where="max_length", fix="Give 4 tokens or more.")
+        most = limit(max_length, self.max_length)
         sides = [texts] if pairs is None else [texts, pairs]
         encodings = (cut(encoding, most) for encoding in self.tokenizer.encode_batch(texts, pairs))
         return [self.speller.with_characters(e, t) for e, t in zip(encodings, zip(*sides, strict=True), strict=True)]
 
     def collate(self, encodings: Sequence[Encoding]) -> dict[str, NDArray[Any]]:
         """Padded arrays `(batch, seq)`: input_ids and attention_mask (bool)."""
-        lengths = np.array([len(encoding.ids) for encoding in encodings])
-        mask = np.arange(max(1, lengths.max(initial=0))) < lengths[:, None]
-        ids = np.full(mask.shape, self._pad, dtype=np.int64)
-        ids[mask] = [token for encoding in encodings for token in encoding.ids]
+        ids, mask = padded([encoding.ids for encoding in encodings], self._pad)
         return {"input_ids": ids, "attention_mask": mask}
 
     def forward(self, inputs: Mapping[str, Tensor], all_layers: bool = False) -> Tensor:

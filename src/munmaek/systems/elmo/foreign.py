@@ -271,7 +271,7 @@ def read(folder: Path) -> tuple[ElmoForPreTraining, Tokenizer]:
     except RequestError as error:
         raise CheckpointError(error.what, where=str(folder / huggingface.CONFIG)) from error
     tokenizer = load_tokenizer(folder)
-    _check_vocabulary(config, tokenizer, folder)
+    huggingface.check_vocabulary(config.vocab_size, tokenizer, folder, spare=0)
     where = folder / huggingface.WEIGHTS
     tensors = safetensors.read(where)
     with torch.device("meta"):
@@ -292,20 +292,10 @@ def save(model: torch.nn.Module, tokenizer: Tokenizer, folder: Path) -> None:
         CheckpointError: the tokenizer's vocabulary is not the model's. JobError: no room.
     """
     assert isinstance(model, ElmoForPreTraining)
-    _check_vocabulary(model.config, tokenizer, folder)
+    huggingface.check_vocabulary(model.config.vocab_size, tokenizer, folder, spare=0)
     write_json(folder / huggingface.CONFIG, {"model_type": TYPE, **to_dict(model.config)})
     if model.config.characters == "bytes":
         write_json(folder / OPTIONS, options_of(model.config))
     weights = {name: value.detach().cpu().float().numpy() for name, value in model.state_dict().items()}
     safetensors.write(folder / huggingface.WEIGHTS, weights, metadata={"format": "pt"})
     tokenizer.save(folder)
-
-
-def _check_vocabulary(config: ElmoConfig, tokenizer: Tokenizer, folder: Path) -> None:
-    if tokenizer.vocab_size != config.vocab_size:
-        raise CheckpointError(
-            f"the tokenizer has {tokenizer.vocab_size:,} words and the model {config.vocab_size:,}: "
-            "it is another model's",
-            where=str(folder),
-            fix="Put the model's own tokenizer files there.",
-        )

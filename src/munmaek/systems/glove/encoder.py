@@ -4,16 +4,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from typing import Any
 
-import numpy as np
 from jaxtyping import Float, Int
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from munmaek.core.contracts import Encoding, Tokenizer
-from munmaek.core.errors import RequestError
+from munmaek.data.encodings import limit, padded
+from munmaek.data.tokenizers import unknown_id
 from munmaek.nn.pooling import pool
 from munmaek.systems.glove.model import Glove
 
@@ -27,25 +26,18 @@ class GloveEncoder:
         self.module: nn.Module = model
         self.tokenizer = tokenizer
         self.dim, self.num_layers, self.max_length = model.config.dim, 1, model.config.max_positions
-        self._unknown = -1
-        with suppress(RequestError):  # some vocabularies know every text
-            self._unknown = tokenizer.token_id("unk")
+        self._unknown = unknown_id(tokenizer)
 
     def tokenize(
         self, texts: Sequence[str], pairs: Sequence[str] | None = None, max_length: int | None = None
     ) -> list[Encoding]:
         """The tokens of texts, or of both texts of pairs, without special ones, cut to `max_length`."""
-        most = min(max_length or self.max_length, self.max_length)
-        if most < 1:
-            raise RequestError(f"max_length is {most}", where="max_length", fix="Give 1 token or more.")
+        most = limit(max_length, self.max_length, least=1)
         return [_cut(encoding, most) for encoding in self.tokenizer.encode_batch(texts, pairs, special=False)]
 
     def collate(self, encodings: Sequence[Encoding]) -> dict[str, NDArray[Any]]:
         """Padded arrays `(batch, seq)`: input_ids, and attention_mask, True on tokens that have a vector."""
-        lengths = np.array([len(encoding.ids) for encoding in encodings])
-        mask = np.arange(max(1, lengths.max(initial=0))) < lengths[:, None]
-        ids = np.zeros(mask.shape, dtype=np.int64)
-        ids[mask] = [token for encoding in encodings for token in encoding.ids]
+        ids, mask = padded([encoding.ids for encoding in encodings], 0)
         return {"input_ids": ids, "attention_mask": mask & (ids != self._unknown)}
 
     def forward(

@@ -5,13 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from munmaek.core.contracts import Encoding, Tokenizer
-from munmaek.core.errors import RequestError
-from munmaek.data.truncation import cut
+from munmaek.data.encodings import cut, limit, padded
 from munmaek.nn.pooling import pool
 from munmaek.systems.gpt.model import Gpt, GptForPreTraining
 
@@ -35,17 +33,12 @@ class GptEncoder:
 
         Delimiter and extract token are one, the tokenizer's "sep", which ended every document of the pre-training.
         """
-        most = min(max_length or self.max_length, self.max_length)
-        if most < 4:
-            raise RequestError(f"max_length is {most}", where="max_length", fix="Give 4 tokens or more.")
+        most = limit(max_length, self.max_length)
         return [cut(encoding, most) for encoding in self.tokenizer.encode_batch(texts, pairs)]
 
     def collate(self, encodings: Sequence[Encoding]) -> dict[str, NDArray[Any]]:
         """Arrays `(batch, seq)` padded on the right: input_ids, attention_mask (bool)."""
-        lengths = np.array([len(encoding.ids) for encoding in encodings])
-        mask = np.arange(max(1, lengths.max(initial=0))) < lengths[:, None]
-        ids = np.full(mask.shape, self.tokenizer.token_id("pad"), dtype=np.int64)
-        ids[mask] = [token for encoding in encodings for token in encoding.ids]
+        ids, mask = padded([encoding.ids for encoding in encodings], self.tokenizer.token_id("pad"))
         return {"input_ids": ids, "attention_mask": mask}
 
     def forward(self, inputs: Mapping[str, Tensor], all_layers: bool = False) -> Tensor:

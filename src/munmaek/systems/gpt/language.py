@@ -13,6 +13,7 @@ from torch import nn
 
 from munmaek.core.contracts import Likelihood, Tokenizer
 from munmaek.core.errors import RequestError
+from munmaek.data.tokenizers import unknown_id
 from munmaek.systems.gpt.model import GptForPreTraining, Past
 
 
@@ -47,7 +48,7 @@ class GptLanguageModel:
         Where the model knows no start and end token (the published GPT-1), neither a text's first token nor its end
         is predicted.
         """
-        unknown = self._unknown()
+        unknown = unknown_id(self.tokenizer)
         nats, num_tokens, num_unknown = 0.0, 0, 0
         windows: list[tuple[list[int], int]] = []
         last = () if self.end is None else (self.end,)
@@ -85,12 +86,6 @@ class GptLanguageModel:
         with torch.no_grad():
             loss, _ = gpt.next_word_loss(gpt(tokens[:, :-1]), mask, tokens[:, 1:])
         return float(loss), int(wanted.sum())
-
-    def _unknown(self) -> int:
-        try:
-            return self.tokenizer.token_id("unk")
-        except RequestError:  # byte-level vocabularies know every text
-            return -1
 
     # ---- writing --------------------------------------------------------------------------------------------------
 

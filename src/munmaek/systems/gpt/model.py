@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from munmaek.core.errors import RequestError
 from munmaek.nn.causal import CausalSelfAttention, Sight, sight_of
-from munmaek.nn.softmax import linear_cross_entropy
+from munmaek.nn.softmax import linear_cross_entropy, rows_at
 from munmaek.nn.transformer import Block, Dropout, FeedForward, LayerNorm, PostNorm, PreNorm
 
 PRESETS = {
@@ -77,9 +77,6 @@ class GptConfig:
                 fix="Leave it out.",
             )
 
-
-ROW_STEP = 64
-"""The rows of the output layer are filled up to a multiple of this."""
 
 Past = tuple[tuple[Tensor, Tensor], ...]
 """Keys and values of what was read, a pair `(batch, heads, seq, part)` a layer."""
@@ -155,9 +152,7 @@ class Gpt(nn.Module):
         Only those rows are multiplied with the output matrix.
         """
         places, labels = mask.flatten().nonzero()[:, 0], labels[mask]
-        spare = -places.numel() % ROW_STEP  # few different sizes, so that few kernels are compiled for them
-        hidden = states.flatten(0, 1)[nn.functional.pad(places, (0, spare))]
-        return linear_cross_entropy(hidden, self.words.weight, None, labels)
+        return linear_cross_entropy(rows_at(states, places), self.words.weight, None, labels)
 
 
 class Output(NamedTuple):

@@ -58,5 +58,4 @@ CARD = System(
     imports={"arpa": foreign.read_arpa},
     language_model=NgramLanguageModel,
     fit=_fit,
-    fine_tunes=False,
 )

@@ -34,7 +34,7 @@ def save(model: nn.Module, tokenizer: Tokenizer, folder: Path) -> None:
     """
     assert isinstance(model, Ngram)
     assert isinstance(tokenizer, TextTokenizer)
-    _check(model.config, tokenizer, folder)
+    huggingface.check_vocabulary(model.config.vocab_size, tokenizer, folder, spare=0)
     write_json(folder / huggingface.CONFIG, {"model_type": MODEL_TYPE} | to_dict(model.config))
     weights = {name: value.detach().cpu().numpy() for name, value in model.state_dict().items()}
     safetensors.write(folder / huggingface.WEIGHTS, weights, metadata={"format": "pt"})
@@ -60,7 +60,7 @@ def read(folder: Path) -> tuple[Ngram, Tokenizer]:
     config = from_dict(NgramConfig, {name: value for name, value in values.items() if name != "model_type"},
                        str(folder / huggingface.CONFIG))  # fmt: skip
     tokenizer = load_tokenizer(folder)
-    _check(config, tokenizer, folder)
+    huggingface.check_vocabulary(config.vocab_size, tokenizer, folder, spare=0)
     weights = safetensors.read_folder(folder)
     if weights is None:
         raise CheckpointError("the folder has no model.safetensors", where=str(folder), fix="Copy it again.")
@@ -126,12 +126,3 @@ def _renumbered(levels: list[Level], order: np.ndarray, size: int) -> list[Level
         places[chosen] = np.arange(len(chosen))
         found.append(Level(keys[chosen], level.log_probs[chosen], level.backoffs[chosen]))
     return found
-
-
-def _check(config: NgramConfig, tokenizer: Tokenizer, folder: Path) -> None:
-    if tokenizer.vocab_size != config.vocab_size:
-        raise CheckpointError(
-            f"the tokenizer has {tokenizer.vocab_size:,} words and the model {config.vocab_size:,}: it is another's",
-            where=str(folder),
-            fix="Put the model's own tokenizer files there.",
-        )

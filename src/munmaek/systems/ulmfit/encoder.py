@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from munmaek.core.contracts import Encoding, Tokenizer
 from munmaek.core.errors import RequestError
-from munmaek.data.truncation import cut
+from munmaek.data.encodings import cut, limit, padded
 from munmaek.nn.pooling import pool
 from munmaek.systems.ulmfit.model import AwdLstm, UlmfitForPreTraining
 
@@ -38,9 +37,7 @@ class UlmfitEncoder:
         The border is what stood between the documents of the pre-training: the tokenizer's "sep". The longer of a
         pair is cut first.
         """
-        most = min(max_length or self.max_length, self.max_length)
-        if most < 4:
-            raise RequestError(f"max_length is {most}", where="max_length", fix="Give 4 tokens or more.")
+        most = limit(max_length, self.max_length)
         found = [self._bordered(encoding, 0) for encoding in self.tokenizer.encode_batch(texts, special=False)]
         if pairs is not None:
             if len(pairs) != len(texts):
@@ -56,10 +53,7 @@ class UlmfitEncoder:
 
     def collate(self, encodings: Sequence[Encoding]) -> dict[str, NDArray[Any]]:
         """Arrays `(batch, seq)` padded on the right: input_ids, attention_mask (bool)."""
-        lengths = np.array([len(encoding.ids) for encoding in encodings])
-        mask = np.arange(max(1, lengths.max(initial=0))) < lengths[:, None]
-        ids = np.full(mask.shape, self._pad, dtype=np.int64)
-        ids[mask] = [token for encoding in encodings for token in encoding.ids]
+        ids, mask = padded([encoding.ids for encoding in encodings], self._pad)
         return {"input_ids": ids, "attention_mask": mask}
 
     def forward(self, inputs: Mapping[str, Tensor], all_layers: bool = False) -> Tensor:

@@ -12,6 +12,8 @@ from torch import nn
 
 from munmaek.core.contracts import Likelihood, Tokenizer
 from munmaek.core.errors import RequestError
+from munmaek.data.encodings import padded
+from munmaek.data.tokenizers import unknown_id
 from munmaek.systems.ulmfit.model import State, UlmfitForPreTraining
 
 PIECE = 512
@@ -32,7 +34,7 @@ class UlmfitLanguageModel:
         """Score texts of any length, each from a fresh state: every token, and the border after the last."""
         assert self.end is not None
         nats, num_tokens, num_unknown = 0.0, 0, 0
-        unknown = self._unknown()
+        unknown = unknown_id(self.tokenizer)
         rows: list[list[int]] = []
         for encoding in self.tokenizer.encode_batch(texts, special=False):
             num_unknown += encoding.ids.count(unknown)
@@ -46,12 +48,10 @@ class UlmfitLanguageModel:
         return Likelihood(nats, num_tokens, sum(map(len, texts)), num_unknown)
 
     def _score(self, rows: list[list[int]]) -> float:
-        lengths = np.array([len(row) for row in rows])
-        ids = np.full((len(rows), int(lengths.max())), self.end, dtype=np.int64)
-        real = np.arange(1, ids.shape[1]) < lengths[:, None]
-        ids[np.arange(ids.shape[1]) < lengths[:, None]] = [token for row in rows for token in row]
+        assert self.end is not None
+        ids, real = padded(rows, self.end)
         device = self._model.word_bias.device
-        tokens, mask = torch.from_numpy(ids).to(device), torch.from_numpy(real).to(device)
+        tokens, mask = torch.from_numpy(ids).to(device), torch.from_numpy(real[:, 1:]).to(device)
         total, state = 0.0, None
         with torch.no_grad():
             for begin in range(0, mask.shape[1], PIECE):
@@ -59,12 +59,6 @@ class UlmfitLanguageModel:
                 output = self._model(tokens[:, :-1][:, part], mask[:, part], tokens[:, 1:][:, part], state)
                 total, state = total + float(output.loss), output.ends
         return total
-
-    def _unknown(self) -> int:
-        try:
-            return self.tokenizer.token_id("unk")
-        except RequestError:  # byte-level vocabularies know every text
-            return -1
 
     def begin(self, text: str) -> tuple[NDArray[np.float32], Any]:
         """Logits `(vocab,)` after a prompt read from its beginning, and the states.

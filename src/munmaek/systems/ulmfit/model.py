@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from munmaek.core.errors import RequestError
 from munmaek.nn.recurrent import reading_orders, scan
-from munmaek.nn.softmax import linear_cross_entropy
+from munmaek.nn.softmax import linear_cross_entropy, rows_at
 from munmaek.nn.transformer import Dropout, dropout
 
 PRESETS = {
@@ -27,8 +27,6 @@ PRESETS = {
 DIRECTIONS = ("forward", "backward")
 State = list[tuple[Tensor, Tensor]]
 """Of each layer the states (batch, size) and the cells (batch, size)."""
-ROW_STEP = 64
-"""The softmax's rows are filled up to a multiple of this: few different sizes, so that few kernels are compiled."""
 
 
 @dataclass(frozen=True)
@@ -261,9 +259,9 @@ class UlmfitForPreTraining(nn.Module):
     ) -> tuple[Tensor, Tensor | None]:  # fmt: skip
         """Summed cross entropy of the labels where `mask` is True, nats; and the hits, None where gradients are on."""
         places = mask.flatten().nonzero()[:, 0]
-        spare = -len(places) % ROW_STEP
-        rows = states.flatten(0, 1)[nn.functional.pad(places, (0, spare))]
-        return linear_cross_entropy(rows, self.encoder.words.weight, self.word_bias, labels.flatten()[places])
+        return linear_cross_entropy(
+            rows_at(states, places), self.encoder.words.weight, self.word_bias, labels.flatten()[places]
+        )
 
     def logits(self, states: Float[Tensor, "*rows dim"]) -> Float[Tensor, "*rows vocab"]:
         """Scores of every word, before the softmax."""

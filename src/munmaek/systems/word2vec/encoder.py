@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from munmaek.core.contracts import Encoding, Tokenizer
-from munmaek.core.errors import RequestError
+from munmaek.data.encodings import limit, padded
 from munmaek.data.normalise import normalise
 from munmaek.nn.pooling import pool
 from munmaek.systems.word2vec import subwords
@@ -46,9 +46,7 @@ class Word2VecEncoder:
         self, texts: Sequence[str], pairs: Sequence[str] | None = None, max_length: int | None = None
     ) -> list[Encoding]:
         """Words without special tokens, cut to `max_length`, the longer of a pair first."""
-        most = min(max_length or self.max_length, self.max_length)
-        if most < 1:
-            raise RequestError(f"max_length is {most}", where="max_length", fix="Give 1 token or more.")
+        most = limit(max_length, self.max_length, least=1)
         found = self.tokenizer.encode_batch(texts, pairs, special=False)
         seconds = [""] * len(texts) if pairs is None else pairs
         return [_cut(self._named(e, t), most) for e, *t in zip(found, texts, seconds, strict=True)]
@@ -79,10 +77,8 @@ class Word2VecEncoder:
 
     def collate(self, encodings: Sequence[Encoding]) -> dict[str, NDArray[Any]]:
         """Padded arrays `(batch, seq)`: input_ids, attention_mask (bool); words without a vector are not attended."""
-        lengths = np.array([len(encoding.ids) for encoding in encodings], dtype=np.int64)
-        mask = np.arange(max(1, lengths.max(initial=0))) < lengths[:, None]
-        ids = np.full(mask.shape, max(0, getattr(self.tokenizer, "special", {}).get("pad", 0)), dtype=np.int64)
-        ids[mask] = [word for encoding in encodings for word in encoding.ids]
+        pad = max(0, getattr(self.tokenizer, "special", {}).get("pad", 0))
+        ids, mask = padded([encoding.ids for encoding in encodings], pad)
         return {"input_ids": ids, "attention_mask": mask & ~np.isin(ids, self._special)}
 
     def forward(self, inputs: Mapping[str, Tensor], all_layers: bool = False) -> Tensor:

@@ -30,7 +30,7 @@ def save(model: torch.nn.Module, tokenizer: Tokenizer, folder: Path) -> None:
     """
     assert isinstance(model, Word2Vec)
     config = model.config
-    _check_vocabulary(config, tokenizer, folder)
+    huggingface.check_vocabulary(config.vocab_size, tokenizer, folder, spare=0)
     values = {"architectures": ["Word2Vec"], "model_type": TYPE, "hidden_size": config.dim} | to_dict(config)
     write_json(folder / huggingface.CONFIG, values)
     matrices = {name: p.detach().cpu()[:, : config.dim].contiguous().numpy() for name, p in model.named_parameters()}
@@ -53,7 +53,7 @@ def read(folder: Path) -> tuple[Word2Vec, Tokenizer]:
         values.pop(name, None)
     config = from_dict(Word2VecConfig, values, str(folder / huggingface.CONFIG))
     tokenizer = load_tokenizer(folder)
-    _check_vocabulary(config, tokenizer, folder)
+    huggingface.check_vocabulary(config.vocab_size, tokenizer, folder, spare=0)
     where = folder / huggingface.WEIGHTS
     tensors = safetensors.read(where)
     with torch.device("meta"):
@@ -95,12 +95,3 @@ def read_vectors(path: Path) -> tuple[Word2Vec, Tokenizer]:
     if len(kept) < len(found.words):
         model.notes.append(f"{len(found.words) - len(kept):,} words are left out: they hold a space or are special")
     return model.eval(), tokenizer
-
-
-def _check_vocabulary(config: Word2VecConfig, tokenizer: Tokenizer, folder: Path) -> None:
-    if config.vocab_size != tokenizer.vocab_size:
-        raise CheckpointError(
-            f"the tokenizer has {tokenizer.vocab_size:,} words and the model {config.vocab_size:,}: it is another's",
-            where=str(folder),
-            fix="Put the model's own tokenizer files there.",
-        )

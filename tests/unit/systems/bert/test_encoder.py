@@ -6,7 +6,7 @@ import torch
 
 from munmaek.core.contracts import Encoder, Encoding
 from munmaek.core.errors import RequestError
-from munmaek.data.truncation import cut
+from munmaek.data.encodings import cut
 
 TEXTS = ["눈이 내렸다", "배가 강가에서 천천히 달렸다", "말을"]
 

@@ -117,7 +117,7 @@ def test_damage_is_told(folder: Path, model: Model, tmp_path: Path) -> None:
         loaded.system.load(tmp_path)
     (tmp_path / "model.safetensors").write_bytes(weights)
     config = json.loads((tmp_path / "config.json").read_text("utf-8"))
-    for change, complaint in (({"dim": 51}, "shape"), ({"vocab_size": 9}, "another's"), ({"odd": 1}, "odd")):
+    for change, complaint in (({"dim": 51}, "shape"), ({"vocab_size": 9}, "another model's"), ({"odd": 1}, "odd")):
         (tmp_path / "config.json").write_text(json.dumps(config | change), "utf-8")
         with pytest.raises(CheckpointError, match=complaint):
             loaded.system.load(tmp_path)

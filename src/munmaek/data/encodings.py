@@ -1,8 +1,32 @@
-"""Texts longer than a model reads: special tokens stay, the ends of the texts go."""
+"""Tokenised texts on their way into a model: how long they may be, cut to that, and padded to one width."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
 from munmaek.core.contracts import Encoding
+from munmaek.core.errors import RequestError
+
+
+def limit(asked: int | None, most: int, least: int = 4) -> int:
+    """Tokens that a text may have: as many as asked for, never more than `most`; RequestError below `least`."""
+    found = min(asked or most, most)
+    if found < least:
+        tokens = "1 token" if least == 1 else f"{least} tokens"
+        raise RequestError(f"max_length is {found}", where="max_length", fix=f"Give {tokens} or more.")
+    return found
+
+
+def padded(rows: Sequence[Sequence[int]], pad: int) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+    """Rows filled up on the right to the longest of them, `(rows, width)` int64, and True where a number is a row's."""
+    lengths = np.array([len(row) for row in rows], dtype=np.int64)
+    real = np.arange(max(1, lengths.max(initial=0))) < lengths[:, None]
+    filled = np.full(real.shape, pad, dtype=np.int64)
+    filled[real] = [number for row in rows for number in row]
+    return filled, real
 
 
 def cut(encoding: Encoding, most: int) -> Encoding:
