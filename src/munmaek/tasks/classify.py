@@ -78,4 +78,17 @@ def strata(labels: Sequence[str]) -> NDArray[np.int64]:
     return targets(Answers(class_order(labels)), labels)
 
 
-TASK = Task("classify", "classify texts", False, "accuracy", fit, targets, loss, answer, score, strata)
+def evidence(answers: Answers, probabilities: NDArray[np.float32], wanted: NDArray[Any]) -> NDArray[np.float64]:
+    """(rows, 2): whether a row is right, and 1."""
+    right = probabilities.argmax(axis=1) == wanted
+    return np.stack([right, np.ones(len(wanted))], axis=1).astype(np.float64)
+
+
+def figure(sums: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Accuracy: the share that is right."""
+    return sums[..., 0] / np.maximum(sums[..., 1], 1.0)
+
+
+TASK = Task(
+    "classify", "classify texts", False, "accuracy", fit, targets, loss, answer, score, strata, evidence, figure
+)

@@ -77,4 +77,21 @@ def strata(labels: Sequence[str]) -> NDArray[np.int64]:
     return np.minimum((order - 1) * STRATA // max(1, len(labels)), STRATA - 1).astype(np.int64)
 
 
-TASK = Task("regress", "predict a number", None, "spearman", fit, targets, loss, answer, score, strata, symmetric=True)
+def evidence(answers: Answers, values: NDArray[np.float32], wanted: NDArray[Any]) -> NDArray[np.float64]:
+    """(rows, 6): 1, x, y, x squared, y squared and x y, where x and y are the ranks of answer and target, 0 to 1."""
+    x, y = (scores.ranks(each) / max(1, len(wanted)) - 0.5 for each in (values, wanted))
+    return np.stack([np.ones(len(wanted)), x, y, x * x, y * y, x * y], axis=1)
+
+
+def figure(sums: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The correlation of the ranks (Spearman's, where the rows are all); 0 where either side is constant."""
+    count, x, y, xx, yy, xy = np.moveaxis(sums, -1, 0)
+    count = np.maximum(count, 1.0)
+    scale = np.sqrt(np.maximum(xx - x * x / count, 0.0) * np.maximum(yy - y * y / count, 0.0))
+    return np.clip((xy - x * y / count) / np.where(scale > 1e-12, scale, np.inf), -1.0, 1.0)
+
+
+TASK = Task(
+    "regress", "predict a number", None, "spearman", fit, targets, loss, answer, score, strata, evidence, figure,
+    symmetric=True,
+)  # fmt: skip

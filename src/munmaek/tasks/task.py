@@ -63,6 +63,8 @@ class Task:
         answer: (Answers, outputs) -> probabilities `(rows, classes)`, or values `(rows,)` in the labels' unit.
         scores: (Answers, what `answer` gave, targets) -> metric -> value.
         strata: labels -> a group number a row, for drawing a subset that looks like the whole.
+        evidence: (Answers, what `answer` gave, targets) -> `(rows, k)` float64: what each row adds to `figure`'s sums.
+        figure: sums of evidence over any rows, `(..., k)` -> the deciding metric, `(...)`.
         symmetric: the order of a pair's two texts means nothing.
     """
 
@@ -76,4 +78,6 @@ class Task:
     answer: Callable[[Answers, NDArray[np.float32]], NDArray[np.float32]]
     scores: Callable[[Answers, NDArray[np.float32], NDArray[Any]], dict[str, float]]
     strata: Callable[[Sequence[str]], NDArray[np.int64]]
+    evidence: Callable[[Answers, NDArray[np.float32], NDArray[Any]], NDArray[np.float64]]
+    figure: Callable[[NDArray[np.float64]], NDArray[np.float64]]
     symmetric: bool = False
