@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import argparse
-import json
-import os
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,14 +14,13 @@ import numpy as np
 
 from munmaek import tasks
 from munmaek.core.errors import MunmaekError, RequestError
-from munmaek.core.files import no_room, sha256_file
+from munmaek.core.files import sha256_file
 from munmaek.data.tables import read_table
+from munmaek.run.arms import Arm, NetworkArm, Question, TestTokens, TfidfArm
+from munmaek.run.book import Book
 from munmaek.run.model import load
-from munmaek.run.tuning import Tuner, compute
 from munmaek.tasks import scores
-from munmaek.tasks.examples import Examples, from_table
-from munmaek.tasks.labelled import Labelled
-from munmaek.tasks.tfidf import tfidf
+from munmaek.tasks.examples import from_table
 from munmaek.train.trainer import Event
 
 COLUMNS = {"floor": "TF-IDF + logistic regression", "scratch": "without pre-training", "model": "pre-trained"}
@@ -111,66 +108,20 @@ def table(
     parts = [from_table(read_table(path, pairs=kind.pairs, labels=True), training=path is train)
              for path in (train, test)]  # fmt: skip
     columns = [name for name, wanted in (("floor", floor), ("scratch", scratch), ("model", True)) if wanted]
-    bench = _Bench(Path(model), task, parts[0], parts[1], max_length, settings or {})
-    book = _Book(Path(out), _identity(Path(model), train, test, task), bench.settings)
+    question, loaded, tokens = Question(kind, *parts), load(model), TestTokens()
+    arms: dict[str, Arm] = {"floor": TfidfArm(question)}
+    for name in ("scratch", "model"):
+        arms[name] = NetworkArm(question, loaded, scratch=name == "scratch", max_length=max_length,
+                                settings=settings, tokens=tokens)  # fmt: skip
+    runs = _Runs(Book(Path(out)), _identity(Path(model), train, test, task), arms)
     for column in columns:
         for size in labels:
             for seed in range(seeds_all if size is None else seeds):
-                if not book.has(column, size, seed):
-                    book.add(bench.run(column, size, seed, progress))
+                run = runs.get(column, size, seed, progress)
                 if report is not None:
-                    report(book.get(column, size, seed))
-    runs = [run for run in book.runs.values() if run.column in columns and run.labels in labels]
-    return ResultsTable(kind.best, len(parts[0]), len(parts[1]), columns, list(labels), runs)
-
-
-class _Bench:
-    """Trains and scores one run at a time; texts are tokenised once."""
-
-    def __init__(
-        self, model: Path, task: str, train: Examples, test: Examples, max_length: int | None, settings: dict[str, Any]
-    ) -> None:
-        self.task, self.train, self.test = tasks.load(task), train, test
-        loaded = load(model)
-        self.tuners = {
-            column: Tuner(loaded, self.task, train, changes=settings, from_scratch=column == "scratch",
-                          max_length=max_length)
-            for column in ("scratch", "model")
-        }  # fmt: skip
-        self._tokens: Labelled | None = None
-
-    def settings(self, column: str, labels: int | None) -> dict[str, Any]:
-        """How the runs of a cell are trained, as JSON; the floor has nothing to set."""
-        if column == "floor":
-            return {}
-        tuner = self.tuners[column]
-        found = asdict(tuner.settings(len(self.train) if labels is None else labels))
-        return found | {"max_length": tuner.max_length}
-
-    def run(self, column: str, labels: int | None, seed: int, progress: Callable[[Event], None] | None) -> Run:
-        """One run, from its seed alone."""
-        began = time.monotonic()
-        found = self._floor(labels, seed) if column == "floor" else self._network(column, labels, seed, progress)
-        return Run(column, labels, seed, found, time.monotonic() - began)
-
-    def _floor(self, labels: int | None, seed: int) -> dict[str, float]:
-        chosen = self.train.take(self.tuners["model"].rows(labels, seed))
-        answers = self.task.fit(chosen.labels, chosen.where)
-        targets = self.task.targets(answers, chosen.labels, chosen.where)
-        predicted = tfidf(chosen.texts, targets, self.test.texts, chosen.pairs, self.test.pairs)
-        wanted = self.task.targets(answers, self.test.labels, self.test.where)
-        return {"accuracy": scores.accuracy(predicted, wanted), "macro_f1": scores.macro_f1(predicted, wanted)}
-
-    def _network(
-        self, column: str, labels: int | None, seed: int, progress: Callable[[Event], None] | None
-    ) -> dict[str, float]:
-        tuner = self.tuners[column]
-        fitted = tuner.fit(seed, labels, progress=progress)
-        if self._tokens is None:
-            self._tokens = tuner.read(self.test)
-        found = self.task.answer(fitted.answers, compute(tuner.model, fitted.network, self._tokens))
-        wanted = self.task.targets(fitted.answers, self.test.labels, self.test.where)
-        return self.task.scores(fitted.answers, found, wanted)
+                    report(run)
+    found = [run for run in runs.done.values() if run.column in columns and run.labels in labels]
+    return ResultsTable(kind.best, len(parts[0]), len(parts[1]), columns, list(labels), found)
 
 
 def _identity(model: Path, train: str | Path, test: str | Path, task: str) -> dict[str, Any]:
@@ -180,57 +131,32 @@ def _identity(model: Path, train: str | Path, test: str | Path, task: str) -> di
     }  # fmt: skip
 
 
-class _Book:
-    """Finished runs as lines of a file, in the order they were done; lines of other models, data and settings stay."""
+class _Runs:
+    """The runs of this request that a book holds."""
 
-    def __init__(
-        self, path: Path, identity: dict[str, Any], settings: Callable[[str, int | None], dict[str, Any]]
-    ) -> None:
-        self.path, self.identity, self.settings = path, identity, settings
-        self.runs: dict[tuple[str, int | None, int], Run] = {}
-        for line in self._lines():
-            if line["column"] in COLUMNS and self._about(line["column"], line["labels"]) == line["identity"]:
+    def __init__(self, book: Book, identity: dict[str, Any], arms: dict[str, Arm]) -> None:
+        self.book, self.identity, self.arms = book, identity, arms
+        self.done: dict[tuple[str, int | None, int], Run] = {}
+        for line in book.lines("column", "labels", "seed", "scores", "seconds", "identity"):
+            if line["column"] in arms and self._about(line["column"], line["labels"]) == line["identity"]:
                 run = Run(line["column"], line["labels"], line["seed"], line["scores"], line["seconds"])
-                self.runs[run.column, run.labels, run.seed] = run
+                self.done[run.column, run.labels, run.seed] = run
 
     def _about(self, column: str, labels: int | None) -> dict[str, Any]:
         """What a run depends on: the data, and for a network its first weights and how it is trained."""
-        about = self.identity | {"settings": self.settings(column, labels)}
+        about = self.identity | {"settings": self.arms[column].settings(labels)}
         return {name: value for name, value in about.items() if name != "weights" or column != "floor"}
 
-    def _lines(self) -> Iterator[dict[str, Any]]:
-        if not self.path.is_file():
-            return
-        for line in self.path.read_bytes().split(b"\n"):
-            try:
-                value = json.loads(line)
-            except ValueError:  # the end of a line that was cut by a killed process
-                continue
-            if isinstance(value, dict) and {"column", "labels", "seed", "scores", "seconds", "identity"} <= set(value):
-                yield value
-
-    def has(self, column: str, labels: int | None, seed: int) -> bool:
-        """Whether that run is finished."""
-        return (column, labels, seed) in self.runs
-
-    def get(self, column: str, labels: int | None, seed: int) -> Run:
-        """A finished run."""
-        return self.runs[column, labels, seed]
-
-    def add(self, run: Run) -> None:
-        """Remember a run, on the disk first."""
-        line = json.dumps(vars(run) | {"identity": self._about(run.column, run.labels)}, ensure_ascii=False)
-        try:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-            with self.path.open("ab+") as file:
-                file.seek(max(0, file.seek(0, os.SEEK_END) - 1))
-                torn = file.read(1) not in (b"", b"\n")
-                file.write((b"\n" if torn else b"") + line.encode() + b"\n")
-                file.flush()
-                os.fsync(file.fileno())
-        except OSError as error:
-            raise no_room(self.path, error) from error
-        self.runs[run.column, run.labels, run.seed] = run
+    def get(self, column: str, labels: int | None, seed: int, progress: Callable[[Event], None] | None) -> Run:
+        """A run, from the book or done now."""
+        key = (column, labels, seed)
+        if key not in self.done:
+            began = time.monotonic()
+            found = self.arms[column].run(labels, seed, progress).scores
+            run = Run(column, labels, seed, found, time.monotonic() - began)
+            self.book.add(vars(run) | {"identity": self._about(column, labels)})
+            self.done[key] = run
+        return self.done[key]
 
 
 def main(argv: Sequence[str] | None = None) -> int:

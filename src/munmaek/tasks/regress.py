@@ -78,8 +78,8 @@ def strata(labels: Sequence[str]) -> NDArray[np.int64]:
 
 
 def evidence(answers: Answers, values: NDArray[np.float32], wanted: NDArray[Any]) -> NDArray[np.float64]:
-    """(rows, 6): 1, x, y, x squared, y squared and x y, where x and y are the ranks of answer and target, 0 to 1."""
-    x, y = (scores.ranks(each) / max(1, len(wanted)) - 0.5 for each in (values, wanted))
+    """(rows, 6): 1, x, y, x squared, y squared and x y, where x and y are the centred ranks of answer and target, by their number."""
+    x, y = ((scores.ranks(each) - (len(wanted) + 1) / 2) / max(1, len(wanted)) for each in (values, wanted))
     return np.stack([np.ones(len(wanted)), x, y, x * x, y * y, x * y], axis=1)
 
 

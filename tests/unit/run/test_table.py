@@ -3,10 +3,12 @@ from __future__ import annotations
 import json
 import math
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from munmaek.core.errors import RequestError
+from munmaek.run.book import Book
 from munmaek.run.table import ResultsTable, Run, main, table
 
 OPTIONS = {"labels": [8, None], "seeds": 2, "settings": {"epochs": 1}}
@@ -39,8 +41,9 @@ def test_finished_runs_are_not_done_again(made, pretrained, labelled, monkeypatc
     found, out = made
     lines = out.read_text("utf-8").split("\n")
     out.write_text("\n".join([*lines[:-3], lines[-2][:25]]), "utf-8")  # the last two are lost, one is torn
-    done: list[Run] = []
-    monkeypatch.setattr("munmaek.run.table._Bench.run", _counting(done))
+    done: list[dict[str, Any]] = []
+    add = Book.add
+    monkeypatch.setattr(Book, "add", lambda book, line: (done.append(line), add(book, line)))
     again = table(pretrained, train=labelled[0], test=labelled[1], out=out, **OPTIONS)
     assert len(done) == 2
     assert columns_of(again) == columns_of(found)
@@ -51,18 +54,6 @@ def test_finished_runs_are_not_done_again(made, pretrained, labelled, monkeypatc
     assert done == []
     table(pretrained, train=labelled[0], test=labelled[1], out=out, **{**OPTIONS, "settings": {"epochs": 2}})
     assert len(done) == 6  # other settings are other runs; the floor has none
-
-
-def _counting(done: list[Run]):
-    from munmaek.run.table import _Bench
-
-    original = _Bench.run
-
-    def run(self, column, labels, seed, progress):
-        done.append(original(self, column, labels, seed, progress))
-        return done[-1]
-
-    return run
 
 
 def test_the_printed_table() -> None:

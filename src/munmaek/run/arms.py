@@ -1,0 +1,144 @@
+"""The arms of a comparison: each answers a test set after learning some labels from a seed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from munmaek.run.model import Model
+from munmaek.run.tuning import Tuner, compute
+from munmaek.tasks import Task
+from munmaek.tasks.examples import Examples, subset
+from munmaek.tasks.labelled import Labelled
+from munmaek.tasks.tfidf import tfidf
+from munmaek.train.trainer import Event
+
+Progress = Callable[[Event], None]
+
+
+@dataclass(frozen=True)
+class Answered:
+    """What an arm got: metric -> value on the test set, and what each test row adds to the deciding one."""
+
+    scores: dict[str, float]
+    evidence: NDArray[np.float64]
+
+
+class Arm(Protocol):
+    """One way of answering."""
+
+    def settings(self, labels: int | None) -> dict[str, Any]:
+        """How its runs with so many labels are trained, as JSON; what a finished run must agree on."""
+        ...
+
+    def run(self, labels: int | None, seed: int, progress: Progress | None = None) -> Answered:
+        """Learn so many labels (None: all), drawn and trained from the seed, and answer the test set."""
+        ...
+
+
+class Question:
+    """What every arm is asked: a task, its training rows and its test rows."""
+
+    def __init__(self, task: Task, train: Examples, test: Examples) -> None:
+        self.task, self.train, self.test = task, train, test
+        self._strata = task.strata(train.labels)
+
+    def rows(self, labels: int | None, seed: int) -> NDArray[np.int64]:
+        """The training rows that a seed draws: the same for every arm, and fewer are among more."""
+        return np.arange(len(self.train)) if labels is None else subset(self._strata, labels, seed)
+
+    def answered(self, answers: Any, found: NDArray[np.float32]) -> Answered:
+        """Score answers to the test rows."""
+        wanted = self.task.targets(answers, self.test.labels, self.test.where)
+        return Answered(self.task.scores(answers, found, wanted), self.task.evidence(answers, found, wanted))
+
+
+class NetworkArm:
+    """A model fine-tuned as its system is, or the same network from random weights.
+
+    Args:
+        tokens: the test rows of a model that reads alike, where they are tokenised already.
+    """
+
+    def __init__(
+        self, question: Question, model: Model, *, scratch: bool = False, max_length: int | None = None,
+        settings: Mapping[str, Any] | None = None, tokens: TestTokens | None = None,
+    ) -> None:  # fmt: skip
+        self.question, self.model = question, model
+        self.tuner = Tuner(model, question.task, question.train, changes=settings, from_scratch=scratch,
+                           max_length=max_length)  # fmt: skip
+        self.tokens = tokens or TestTokens()
+
+    def settings(self, labels: int | None) -> dict[str, Any]:
+        """Settings of the fine-tuning and the longest input."""
+        found = asdict(self.tuner.settings(len(self.question.train) if labels is None else labels))
+        return found | {"max_length": self.tuner.max_length}
+
+    def run(self, labels: int | None, seed: int, progress: Progress | None = None) -> Answered:
+        """Fine-tune and answer."""
+        fitted = self.tuner.fit(seed, labels, progress=progress)
+        tokens = self.tokens.of(self.tuner, self.question.test)
+        found = self.question.task.answer(fitted.answers, compute(self.model, fitted.network, tokens))
+        return self.question.answered(fitted.answers, found)
+
+
+class TestTokens:
+    """The test rows as a model reads them, tokenised once for both of its arms."""
+
+    __test__ = False
+
+    def __init__(self) -> None:
+        self._found: Labelled | None = None
+
+    def of(self, tuner: Tuner, test: Examples) -> Labelled:
+        """The tokens, made the first time."""
+        if self._found is None:
+            self._found = tuner.read(test)
+        return self._found
+
+
+class TfidfArm:
+    """TF-IDF of character n-grams with logistic regression: it knows no text but the labelled."""
+
+    def __init__(self, question: Question) -> None:
+        self.question = question
+
+    def settings(self, labels: int | None) -> dict[str, Any]:
+        """Nothing is set."""
+        return {}
+
+    def run(self, labels: int | None, seed: int, progress: Progress | None = None) -> Answered:
+        """Fit and answer."""
+        question = self.question
+        chosen, test = question.train.take(question.rows(labels, seed)), question.test
+        answers = question.task.fit(chosen.labels, chosen.where)
+        targets = question.task.targets(answers, chosen.labels, chosen.where)
+        predicted = tfidf(chosen.texts, targets, test.texts, chosen.pairs, test.pairs)
+        return question.answered(answers, np.eye(answers.num_outputs, dtype=np.float32)[predicted])
+
+
+class ChanceArm:
+    """The commonest class of the drawn labels, or their mean: what knowing nothing gives."""
+
+    def __init__(self, question: Question) -> None:
+        self.question = question
+
+    def settings(self, labels: int | None) -> dict[str, Any]:
+        """Nothing is set."""
+        return {}
+
+    def run(self, labels: int | None, seed: int, progress: Progress | None = None) -> Answered:
+        """Count and answer."""
+        question = self.question
+        chosen = question.train.take(question.rows(labels, seed))
+        answers = question.task.fit(chosen.labels, chosen.where)
+        rows = len(question.test)
+        if not answers.classes:
+            return question.answered(answers, np.full(rows, answers.mean, dtype=np.float32))
+        targets = question.task.targets(answers, chosen.labels, chosen.where)
+        commonest = np.bincount(targets, minlength=answers.num_outputs).argmax()
+        return question.answered(answers, np.eye(answers.num_outputs, dtype=np.float32)[np.full(rows, commonest)])
