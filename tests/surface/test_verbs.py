@@ -240,5 +240,7 @@ def test_evaluate_lm(run: Run, writer: Path, corpus: Path, table: Path) -> None:
     two = json.loads(run("evaluate", "lm", "--model", writer, "--data", corpus, "--data", table, "--json").out)
     assert one["num_texts"] == 10
     assert two["num_texts"] == 50
-    run("evaluate", "nothing", "--model", writer, "--data", corpus).complains(2, "'nothing'", "labels, lm or intrinsic")
+    run("evaluate", "nothing", "--model", writer, "--data", corpus).complains(
+        2, "'nothing'", "labels, lm, intrinsic or wic"
+    )
     run("evaluate", "--model", writer, "--data", corpus, "--data", table).complains(2, "one at a time")

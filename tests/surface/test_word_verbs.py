@@ -79,7 +79,7 @@ def test_evaluate_intrinsic(run: Run, words: Path, tmp_path: Path) -> None:
     ]
     pairs.write_text("a\tb\t3.0\nc\td\t5.5\n", "utf-8")
     run("evaluate", "intrinsic", "--model", words, "--data", pairs).complains(2, "knows the words of no question")
-    run("evaluate", "extrinsic", "--model", words, "--data", pairs).complains(2, "labels, lm or intrinsic")
+    run("evaluate", "extrinsic", "--model", words, "--data", pairs).complains(2, "labels, lm, intrinsic or wic")
     run("evaluate", "--model", words, "--data", pairs, "--data", pairs).complains(2, "2 files")
 
 

@@ -10,7 +10,7 @@ from munmaek.cli import options
 from munmaek.cli.language import say
 from munmaek.cli.output import aligned, note, show_json, show_lines
 from munmaek.cli.progress import CountProgress
-from munmaek.cli.texts import stream, two_a_line
+from munmaek.cli.texts import choices_a_line, stream, two_a_line
 from munmaek.core.errors import RequestError
 
 if TYPE_CHECKING:
@@ -146,7 +146,8 @@ def predict(
             note(text)
         count = result.num_rows
     else:
-        rows = two_a_line(given, "arguments" if texts else None) if fine.task.pairs else given
+        read = choices_a_line if fine.task.chooses else two_a_line
+        rows = read(given, "arguments" if texts else None) if fine.task.pairs else given
         predictions = run.stream(fine, rows)
         if texts and out is None and not as_json:
             _show_predictions(list(predictions))
@@ -166,4 +167,5 @@ def _show_predictions(predictions: list[Prediction]) -> None:
 
 
 def _both(prediction: Prediction) -> str:
-    return prediction.text if prediction.pair is None else f"{prediction.text} / {prediction.pair}"
+    second = prediction.alternatives or ([] if prediction.pair is None else [prediction.pair])
+    return " / ".join([prediction.text, *second])

@@ -13,7 +13,7 @@ from munmaek.cli.declare import option as _option
 
 _SYSTEMS = ", ".join(systems.names())
 System = Annotated[str, _argument("SYSTEM", f"What to train: {_SYSTEMS}.", f"학습할 시스템: {_SYSTEMS}.")]
-Task = Annotated[str, _argument("classify|pair|regress", "What is learnt.", "무엇을 배울지.")]
+Task = Annotated[str, _argument("classify|pair|regress|choice", "What is learnt.", "무엇을 배울지.")]
 DataSets = Annotated[
     list[str] | None,
     _argument(
@@ -136,7 +136,12 @@ TextColumn = Annotated[
 ]
 PairColumn = Annotated[
     str | None,
-    _option("--pair-column", "The column with the second text of a pair.", "둘째 글이 든 열.", metavar="NAME"),
+    _option(
+        "--pair-column",
+        "The column with the second text of a pair; of a choice, those of its alternatives: A,B.",
+        "둘째 글이 든 열. choice에서는 보기가 든 열들: A,B.",
+        metavar="NAME",
+    ),
 ]
 LabelColumn = Annotated[
     str | None,
@@ -329,7 +334,7 @@ SeedsAll = Annotated[
     int, _option("--seeds-all", "The same for all labels.", "모든 라벨을 쓸 때의 횟수.", metavar="N", shown=True, min=1)
 ]
 TaskName = Annotated[
-    str, _option("--task", "What is learnt.", "무엇을 배울지.", metavar="classify|pair|regress", shown=True)
+    str, _option("--task", "What is learnt.", "무엇을 배울지.", metavar="classify|pair|regress|choice", shown=True)
 ]
 Scratch = Annotated[
     bool, _option("--scratch/--no-scratch", "Also without pre-training.", "사전 학습 없는 열도.", shown=True)

@@ -47,6 +47,19 @@ def two_a_line(texts: Iterator[str], where: str | None = None) -> Iterator[tuple
         yield first, second
 
 
+def choices_a_line(texts: Iterator[str], where: str | None = None) -> Iterator[tuple[str, str]]:
+    """Contexts with their alternatives, from lines with tabs; `where` other than None: the texts are one such row."""
+    from munmaek.data.choices import join
+
+    rows = [list(texts)] if where is not None else (line.split("\t") for line in texts)
+    for place, (context, *alternatives) in enumerate(rows, 1):
+        if len(alternatives) < 2:
+            fix = "Give a context and then its alternatives, with tabs between them on standard input."
+            found = f"{len(alternatives)} alternatives are no choice"
+            raise RequestError(found, where=where or f"standard input:{place}", fix=fix)
+        yield context, join(alternatives)
+
+
 def lines(source: TextIO) -> Iterator[str]:
     """Lines as UTF-8, line ends cut off; what is not UTF-8 becomes U+FFFD. Only a newline ends a line."""
     buffer = getattr(source, "buffer", None)

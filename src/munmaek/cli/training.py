@@ -14,7 +14,7 @@ from munmaek.cli.declare import argument, option
 from munmaek.cli.language import say
 from munmaek.cli.output import aligned, duration, note, number, show_json, show_lines
 from munmaek.cli.progress import CountProgress, TrainingProgress
-from munmaek.cli.words import show_intrinsic
+from munmaek.cli.words import LearntFrom, show_intrinsic, show_wic
 from munmaek.cli.writing import evaluate_language
 from munmaek.core.errors import RequestError
 
@@ -25,10 +25,12 @@ if TYPE_CHECKING:
 What = Annotated[
     str,
     typer.Argument(
-        metavar="[labels|lm|intrinsic]",
+        metavar="[labels|lm|intrinsic|wic]",
         help=say(
-            "What is scored: answers on labelled rows, how well text is predicted, or word vectors by themselves.",
-            "무엇을 재는지: 라벨 자료의 답(labels), 글의 예측(lm), 낱말 벡터 자체(intrinsic).",
+            "What is scored: answers on labelled rows, how well text is predicted, word vectors by themselves, or "
+            "whether a word's vectors in two sentences tell if it means the same.",
+            "무엇을 재는지: 라벨 자료의 답(labels), 글의 예측(lm), 낱말 벡터 자체(intrinsic), "
+            "두 문장에 든 낱말의 뜻이 같은지(wic).",
         ),
         show_default=True,
     ),
@@ -115,10 +117,17 @@ def evaluate(
     text_column: options.TextColumn = None,
     pair_column: options.PairColumn = None,
     label_column: options.LabelColumn = None,
+    train: LearntFrom = None,
     device: options.Device = "auto",
     as_json: options.Json = False,
 ) -> None:
-    """Score a fine-tuned model, a language model or word vectors; run.evaluate, evaluate_lm and intrinsic do it."""
+    """Score a fine-tuned model, a language model or vectors; run.evaluate, evaluate_lm, intrinsic and wic do it."""
+    if train is not None and what != "wic":
+        raise RequestError(f"nothing is learnt to score {what}", where="--train", fix="Leave it out, or say wic.")
+    if what == "wic":
+        columns = (text_column, pair_column, label_column)
+        show_wic(one_model(model, what), data, train, columns, device, as_json)
+        return
     if what == "intrinsic":
         show_intrinsic(one_model(model, what), data, as_json)
         return
@@ -127,7 +136,7 @@ def evaluate(
         return
     if what != "labels":
         raise RequestError(
-            f"nothing to score is called {what!r}", where="munmaek evaluate", fix="Say labels, lm or intrinsic."
+            f"nothing to score is called {what!r}", where="munmaek evaluate", fix="Say labels, lm, intrinsic or wic."
         )
     if len(data) != 1:
         raise RequestError(f"{len(data)} files of labelled rows", where="--data", fix="Score one at a time.")

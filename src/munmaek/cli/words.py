@@ -1,4 +1,4 @@
-"""The verbs about single words: nearest and analogy, and what `evaluate intrinsic` shows."""
+"""The verbs about single words: nearest and analogy, and what `evaluate intrinsic` and `evaluate wic` show."""
 
 from __future__ import annotations
 
@@ -8,8 +8,11 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from munmaek.cli import options
+from munmaek.cli.declare import option
 from munmaek.cli.language import say
 from munmaek.cli.output import aligned, note, show_json, show_lines
+from munmaek.cli.progress import CountProgress
+from munmaek.core.errors import RequestError
 
 if TYPE_CHECKING:
     from munmaek.run.nearest import Answers
@@ -20,6 +23,16 @@ ThreeWords = Annotated[
     typer.Argument(
         metavar="A B C",
         help=say("A is to B as C is to the answer.", "A와 B의 관계는 C와 답의 관계와 같습니다."),
+    ),
+]
+
+LearntFrom = Annotated[
+    Path | None,
+    option(
+        "--train",
+        "Of wic: rows that threshold and layer are learnt on; without it a half of --data.",
+        "wic에서 문턱값과 층을 배울 자료. 없으면 --data의 절반으로 배웁니다.",
+        metavar="FILE",
     ),
 ]
 
@@ -83,3 +96,34 @@ def show_intrinsic(model: Path, files: list[Path], as_json: bool) -> None:
         blocks.append(aligned(columns, answers))
     for block in blocks:
         show_lines([*block, ""] if block is not blocks[-1] else block)
+
+
+def show_wic(
+    model: Path, data: list[Path], train: Path | None, columns: tuple[str | None, str | None, str | None],
+    device: str, as_json: bool,
+) -> None:  # fmt: skip
+    """Word in context by layer; run.wic does the work."""
+    from munmaek.run.wic import word_in_context as run
+
+    if len(data) != 1:
+        raise RequestError(f"{len(data)} files of word in context", where="--data", fix="Score one at a time.")
+    first, second, same = columns
+    with CountProgress(say("pairs", "쌍")) as progress:
+        result = run(
+            model, data[0], train=train, first_column=first, second_column=second, same_column=same, device=device,
+            progress=progress.more,
+        )  # fmt: skip
+    if as_json:
+        show_json(result)
+        return
+    for text in result.notes:
+        note(text)
+    names = (
+        say("layer", "층"), say("threshold", "문턱값"), say("train accuracy", "학습 정확도"), say("accuracy", "정확도"),
+        "AUC",
+    )  # fmt: skip
+    show_lines(aligned(names, [(s.layer, s.threshold, s.train_accuracy, s.accuracy, s.auc) for s in result.layers]))
+    chosen = say(f"layer {result.layer}", f"{result.layer}층")
+    rows = say(f"{result.num_rows:,} rows", f"{result.num_rows:,}줄")
+    scores = f"{say('accuracy', '정확도')} {result.accuracy:.4f}, AUC {result.auc:.4f}"
+    show_lines(["", f"{chosen}: {scores}; {rows}, {say('majority', '다수')} {result.majority:.4f}"])

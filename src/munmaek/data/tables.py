@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from munmaek.core.errors import DataError, RequestError
+from munmaek.data import choices
 from munmaek.data.sources import open_source
 
 CHUNK_ROWS = 32_768
@@ -32,11 +33,23 @@ LABEL_NAMES = (
 
 @dataclass(frozen=True)
 class Columns:
-    """Which columns of a table were read; None where there is none."""
+    """Which columns of a table were read; None where there is none.
+
+    Attributes:
+        question, alternatives: of a multiple choice, which has no `pair`; else None and ().
+    """
 
     text: str
     pair: str | None = None
     label: str | None = None
+    question: str | None = None
+    alternatives: tuple[str, ...] = ()
+
+    @property
+    def read(self) -> list[str]:
+        """All of them, in the order in which `_add` takes a row's cells."""
+        second = (self.pair,) if self.pair else self.alternatives
+        return [name for name in (self.text, self.question, *second, self.label) if name is not None]
 
 
 @dataclass(frozen=True)
@@ -45,8 +58,9 @@ class Table:
 
     Attributes:
         path: the file. columns: the columns read.
-        texts: first texts; an empty one stays, as "".
-        pairs: second texts, or None. labels: as strings, None for a row without one; or None without a label column.
+        texts: first texts; an empty one stays, as "". Of a multiple choice the context with its question.
+        pairs: second texts, or None; of a multiple choice a row's alternatives as `choices.join` puts them together.
+        labels: as strings, None for a row without one; or None without a label column.
         skipped: reason -> rows that could not be read and are in none of the lists.
         repaired: rows with bytes that were not text, replaced by U+FFFD.
     """
@@ -71,6 +85,7 @@ def read_table(
     label_column: str | None = None,
     pairs: bool | None = None,
     labels: bool | None = None,
+    alternatives: bool = False,
 ) -> Table:
     """Read a whole table; see `read_chunks` for the arguments.
 
@@ -79,7 +94,7 @@ def read_table(
     """
     chunks = list(
         read_chunks(path, text_column=text_column, pair_column=pair_column, label_column=label_column, pairs=pairs,
-                    labels=labels)
+                    labels=labels, alternatives=alternatives)
     )  # fmt: skip
     first = chunks[0]
     return Table(
@@ -101,6 +116,7 @@ def read_chunks(
     label_column: str | None = None,
     pairs: bool | None = None,
     labels: bool | None = None,
+    alternatives: bool = False,
     size: int = CHUNK_ROWS,
 ) -> Iterator[Table]:
     """A table in chunks of at most `size` rows, in bounded memory; there is at least one chunk with a row.
@@ -112,19 +128,25 @@ def read_chunks(
         text_column, pair_column, label_column: names of columns; guessed from usual names where None.
         pairs: True: a second text must be there; False: none is read; None: read where two texts are plain to see.
         labels: True: a label must be there; False: none is read; None: read where one is plain to see.
+        alternatives: the rows are multiple choices: a context, perhaps a question of it (a column named question or
+            질문, joined to the context by `choices.with_question`), and two or more alternatives. Their columns are
+            named alternative_1, alternative_2 ..., choice1, choice2 ..., option1 ..., ending0 ..., 1, 2 ... and so on
+            (`choices.ALTERNATIVE_NAMES`), or else are listed in `pair_column` with commas.
     Raises:
         RequestError: no such file or column. DataError: empty, damaged, or not a table.
     """
     path = Path(path)
     known = {name.lower() for name in (text_column, *TEXT_NAMES, *itertools.chain(*PAIR_NAMES)) if name}
     source = open_source(path, known)
-    columns = _choose(source.columns, str(path), (text_column, pair_column, label_column), pairs, labels)
-    rows = source.read([name for name in (columns.text, columns.pair, columns.label) if name is not None])
+    asked = (text_column, pair_column, label_column)
+    if alternatives:
+        columns = _choose_alternatives(source.columns, str(path), asked, labels)
+    else:
+        columns = _choose(source.columns, str(path), asked, pairs, labels)
+    rows, single = source.read(columns.read), columns.pair is None and not columns.alternatives
     count = 0
     while True:
-        chunk = Table(
-            path, columns, pairs=None if columns.pair is None else [], labels=None if columns.label is None else []
-        )
+        chunk = Table(path, columns, pairs=None if single else [], labels=None if columns.label is None else [])
         for row in itertools.islice(rows, size):
             _add(chunk, row)
         skipped, repaired = source.take_counts()
@@ -140,10 +162,17 @@ def read_chunks(
 def _add(chunk: Table, cells: list[Any]) -> None:
     """Put one row into a chunk; a cell that is no text is counted instead."""
     text = _as_text(cells.pop(0))
-    pair = _as_text(cells.pop(0)) if chunk.pairs is not None else ""
-    if text is None or pair is None:
-        chunk.skipped["the text is not a string"] = chunk.skipped.get("the text is not a string", 0) + 1
+    question = _as_text(cells.pop(0)) if chunk.columns.question is not None else ""
+    alternatives = [_as_text(cells.pop(0)) for _ in chunk.columns.alternatives]
+    pair = _as_text(cells.pop(0)) if chunk.columns.pair is not None else choices.join(filter(None, alternatives))
+    reason = "the text is not a string" if None in (text, question, pair) else ""
+    if not all(alternative and alternative.strip() for alternative in alternatives):
+        reason = "an alternative is empty"
+    if reason or text is None or question is None or pair is None:
+        chunk.skipped[reason] = chunk.skipped.get(reason, 0) + 1
         return
+    if chunk.columns.question is not None:
+        text = choices.with_question(text, question)
     chunk.texts.append(text)
     if chunk.pairs is not None:
         chunk.pairs.append(pair)
@@ -180,9 +209,7 @@ def _choose(
     pairs: bool | None, labels: bool | None,
 ) -> Columns:  # fmt: skip
     text, pair, label = asked
-    for option, name in (("--text-column", text), ("--pair-column", pair), ("--label-column", label)):
-        if name is not None and name not in names:
-            raise _no_column(f"there is no column {name!r}", names, where, f"Name one of these with {option}.")
+    _check_asked(names, where, (("--text-column", text), ("--pair-column", pair), ("--label-column", label)))
     lowered = {name.strip().lower(): name for name in reversed(names)}
     if pair is None and pairs is not False:
         text, pair = _guess_pair(lowered, text, PAIR_NAMES if pairs else PAIR_NAMES[:6])
@@ -193,11 +220,48 @@ def _choose(
     if text is None:
         fix = "The first line must name the columns; say which holds the text with --text-column."
         raise _no_column("which column holds the text is not clear", names, where, fix)
-    if label is None and labels is not False:
-        label = _first({k: v for k, v in lowered.items() if v not in (text, pair)}, LABEL_NAMES)
+    label = _choose_label(names, where, label, labels, (text, pair))
+    return Columns(text, pair if pairs is not False else None, label)
+
+
+def _choose_alternatives(
+    names: Sequence[str], where: str, asked: tuple[str | None, str | None, str | None], labels: bool | None
+) -> Columns:
+    """The columns of a multiple choice; where there is a question and no other text, that is the context."""
+    text, listed, label = asked
+    chosen = tuple(name.strip() for name in listed.split(",")) if listed else choices.alternative_columns(names)
+    several = [("--pair-column", each) for each in chosen]
+    _check_asked(names, where, (("--text-column", text), *several, ("--label-column", label)))
+    if len(chosen) < 2:
+        fix = "Name them alternative_1, alternative_2 and so on, or list them: --pair-column FIRST,SECOND"
+        raise _no_column("no two columns hold alternatives to choose from", names, where, fix)
+    lowered = {name.strip().lower(): name for name in reversed(names) if name not in chosen}
+    question = _first(lowered, choices.QUESTION_NAMES)
+    text = text or _first(lowered, (*choices.CONTEXT_NAMES, *TEXT_NAMES)) or question
+    if text is None:
+        fix = "Say which holds what the alternatives belong to with --text-column."
+        raise _no_column("which column holds the context is not clear", names, where, fix)
+    question = None if question == text else question
+    label = _choose_label(names, where, label, labels, (text, question, *chosen))
+    return Columns(text, None, label, question, chosen)
+
+
+def _check_asked(names: Sequence[str], where: str, asked: Iterable[tuple[str, str | None]]) -> None:
+    for option, name in asked:
+        if name is not None and name not in names:
+            raise _no_column(f"there is no column {name!r}", names, where, f"Name one of these with {option}.")
+
+
+def _choose_label(
+    names: Sequence[str], where: str, label: str | None, labels: bool | None, taken: Sequence[str | None]
+) -> str | None:
+    if labels is False:
+        return None
+    if label is None:
+        label = _first({name.strip().lower(): name for name in reversed(names) if name not in taken}, LABEL_NAMES)
     if labels and label is None:
         raise _no_column("no column holds the label", names, where, "Name it with --label-column.")
-    return Columns(text, pair if pairs is not False else None, label if labels is not False else None)
+    return label
 
 
 def _guess_pair(

@@ -67,8 +67,9 @@ def evaluate(
     fine = tuned.read(model, device)
     task, found, wanted, counts = fine.task, list[NDArray[Any]](), list[NDArray[Any]](), _Counts()
     for chunk in read_chunks(
-        data, text_column=text_column, pair_column=pair_column, label_column=label_column, pairs=task.pairs, labels=True
-    ):
+        data, text_column=text_column, pair_column=pair_column, label_column=label_column, pairs=task.pairs,
+        labels=True, alternatives=task.chooses,
+    ):  # fmt: skip
         labels = chunk.labels or []
         rows = [row for row, label in enumerate(labels) if label is not None]
         counts.add(chunk, len(rows))

@@ -86,8 +86,10 @@ def finetune(
     """Fine-tune a model on labelled texts; the same call again goes on after an interruption.
 
     Args:
-        task: "classify", "pair" or "regress".
-        model: a model folder. train, dev: tables; columns are guessed from usual names where not given.
+        task: "classify", "pair", "regress" or "choice".
+        model: a model folder. train, dev: tables; columns are guessed from usual names where not given. Those of a
+            choice are a context, perhaps a question, two or more alternatives, and a label that numbers the right one
+            from 0 or from 1; see `data.tables.read_chunks`.
         out: the folder to write.
         labels: use so many random training rows, with the classes' shares of the whole; more contain fewer.
         seeds: train so many times, from seed, seed + 1 ...; each draws its rows, order, head and dropout anew.
@@ -156,7 +158,8 @@ def _check(
 def read_rows(kind: Task, path: str | Path, columns: tuple[str | None, str | None, str | None]) -> Table:
     """A labelled table for a task; its label column must be there."""
     text, pair, label = columns
-    return read_table(path, text_column=text, pair_column=pair, label_column=label, pairs=kind.pairs, labels=True)
+    return read_table(path, text_column=text, pair_column=pair, label_column=label, pairs=kind.pairs, labels=True,
+                      alternatives=kind.chooses)  # fmt: skip
 
 
 def _examples(
@@ -232,7 +235,7 @@ class _Runs:
         model, row = self.tuner.model, self._best()
         settings = Settings(**row["settings"])
         answers = Answers.from_dict(row["answers"], str(self.work))
-        network = make_network(model.system, model.encoder, answers.num_outputs, settings).to(model.device)
+        network = make_network(model.system, model.encoder, self.tuner.task, answers, settings).to(model.device)
         checkpoint.copy_into(network, load_file(self.work / KEPT), str(self.work / KEPT))
         facts = {
             "parent": {"folder": str(model.folder), "weights": self.identity["weights"]},

@@ -129,14 +129,35 @@ class Model:
 
     def span_layers(self, text: str, start: int, end: int) -> NDArray[np.float32]:
         """The vectors of text[start:end], `(layers, dim)`: the mean over the tokens that hold those characters."""
-        states, tokens = self.states(text), self.tokens(text)
-        chosen = [i for i, token in enumerate(tokens) if token.start < end and token.end > start]
-        if not chosen:
+        vectors = self.spans_layers([text], [(start, end)])[0]
+        if np.isnan(vectors).any():
             raise RequestError(
                 f"{text[start:end]!r} stands past the {self.encoder.max_length} tokens that the model reads",
                 fix="Give a shorter text.",
             )
-        return states[:, chosen].mean(axis=1)
+        return vectors
+
+    def spans_layers(
+        self, texts: Sequence[str], spans: Sequence[tuple[int, int]], batch_tokens: int = 8192
+    ) -> NDArray[np.float32]:
+        """The vectors of a span of characters in each text, `(texts, layers, dim)`; NaN where it is past what is read.
+
+        A vector is the mean over the tokens that hold characters of the span. `dim` is that of the widest layer.
+        """
+        vectors = np.full((len(texts), self.num_layers, self.dim), np.nan, dtype=np.float32)
+        for rows, encodings in _by_length(self.encoder.tokenize(texts), batch_tokens):
+            states, _ = self._forward(encodings, all_layers=True)
+            if states.shape[-1] != vectors.shape[-1]:  # a system whose inner layers are wider than its vectors
+                vectors = np.full((*vectors.shape[:2], states.shape[-1]), np.nan, dtype=np.float32)
+            for place, (row, encoding) in enumerate(zip(rows, encodings, strict=True)):
+                start, end = spans[row]
+                chosen = [
+                    i for i, (begin, stop) in enumerate(encoding.offsets)
+                    if not encoding.special[i] and begin < end and stop > start
+                ]  # fmt: skip
+                if chosen:
+                    vectors[row] = states[:, place, chosen].float().mean(1).cpu().numpy()
+        return vectors
 
     def similar(self, first: str, second: str, word: str, second_word: str | None = None) -> WordSimilarity:
         """One word in two sentences: how alike its two vectors are, in each layer."""

@@ -14,6 +14,7 @@ from typing import TextIO
 
 from munmaek.core.errors import RequestError
 from munmaek.core.files import no_room, sync
+from munmaek.data import choices
 from munmaek.data.tables import read_chunks
 from munmaek.run import tuned
 from munmaek.run.model import Model
@@ -28,7 +29,7 @@ class Prediction:
     """What a model says of one text, or of a pair.
 
     Attributes:
-        text, pair: what was read; `pair` is None for one text.
+        text, pair: what was read; `pair` is None for one text. alternatives: of a choice, instead of `pair`.
         label: the likeliest class; None for a regression. probability: its probability, 0 to 1.
         probabilities: class -> probability, adding up to 1. value: the number of a regression.
     """
@@ -39,6 +40,7 @@ class Prediction:
     probability: float | None = None
     probabilities: dict[str, float] | None = None
     value: float | None = None
+    alternatives: list[str] | None = None
 
 
 @dataclass(frozen=True)
@@ -53,16 +55,18 @@ class Predicted:
 def predict(
     model: str | Path | Model | Tuned | Sequence[str | Path],
     texts: str | Sequence[str],
-    pairs: str | Sequence[str] | None = None,
+    pairs: str | Sequence[str] | Sequence[Sequence[str]] | None = None,
 ) -> list[Prediction]:
     """Predictions for one text or several, in their order.
 
     Args:
         model: a fine-tuned folder, or a loaded one; or several folders, whose answers are averaged.
-        pairs: the second text of each, for a model that reads two.
+        pairs: the second text of each, for a model that reads two; its alternatives, for one that chooses.
     """
     texts = [texts] if isinstance(texts, str) else list(texts)
-    pairs = [pairs] if isinstance(pairs, str) else pairs
+    if pairs is not None:
+        pairs = [pairs] if isinstance(pairs, str) else pairs
+        pairs = [pair if isinstance(pair, str) else choices.join(pair) for pair in pairs]
     if pairs is not None and len(pairs) != len(texts):
         raise RequestError(f"{len(texts)} texts and {len(pairs)} second texts", fix="Give one second text for each.")
     fine = model if isinstance(model, Tuned) else tuned.read(model)
@@ -86,12 +90,14 @@ def _of_chunk(fine: Tuned, texts: list[str], pairs: list[str] | None) -> Iterato
     classes = fine.answers.classes
     for place, text in enumerate(texts):
         pair = pairs[place] if pairs else None
+        alternatives = choices.split(pair) if pair is not None and fine.task.chooses else None
+        pair = None if alternatives else pair
         if not classes:
             yield Prediction(text, pair, value=float(found[place]))
             continue
         probabilities = dict(zip(classes, found[place].tolist(), strict=True))
         label = classes[int(found[place].argmax())]
-        yield Prediction(text, pair, label, probabilities[label], probabilities)
+        yield Prediction(text, pair, label, probabilities[label], probabilities, alternatives=alternatives)
 
 
 def predict_file(
@@ -119,8 +125,9 @@ def predict_file(
 
     def predictions() -> Iterator[Prediction]:
         for chunk in read_chunks(
-            data, text_column=text_column, pair_column=pair_column, pairs=fine.task.pairs, labels=False, size=CHUNK_ROWS
-        ):
+            data, text_column=text_column, pair_column=pair_column, pairs=fine.task.pairs, labels=False,
+            alternatives=fine.task.chooses, size=CHUNK_ROWS,
+        ):  # fmt: skip
             for reason, count in chunk.skipped.items():
                 skipped[reason] = skipped.get(reason, 0) + count
             yield from _of_chunk(fine, chunk.texts, chunk.pairs) if chunk.texts else ()
@@ -166,7 +173,7 @@ def _write_lines(predictions: Iterable[Prediction], fine: Tuned, file: TextIO, f
     count = 0
     classes = fine.answers.classes
     if form == "tsv":
-        second = ["pair"] if fine.task.pairs else []
+        second = ["alternatives" if fine.task.chooses else "pair"] if fine.task.pairs else []
         answer = ["label", "probability", *(f"p({_flat(name)})" for name in classes)] if classes else ["value"]
         print("\t".join(["text", *second, *answer]), file=file)
     for prediction in predictions:
@@ -186,7 +193,7 @@ def _as_json(prediction: Prediction) -> str:
 def _as_tsv(prediction: Prediction, pairs: bool) -> str:
     cells = [_flat(prediction.text)]
     if pairs:
-        cells.append(_flat(prediction.pair or ""))
+        cells.append(_flat(" | ".join(prediction.alternatives) if prediction.alternatives else prediction.pair or ""))
     if prediction.probabilities is None:
         return "\t".join([*cells, f"{prediction.value:.6g}"])
     numbers = [prediction.probability or 0.0, *prediction.probabilities.values()]

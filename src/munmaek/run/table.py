@@ -103,10 +103,10 @@ def table(
         RequestError, DataError: the request or a table cannot be used. Interrupted, JobError: see trainer.
     """
     kind = tasks.load(task)
-    if floor and task == "regress":
-        raise RequestError("the TF-IDF floor is for classes", where="floor", fix="Leave it out for a regression.")
-    parts = [from_table(read_table(path, pairs=kind.pairs, labels=True), training=path is train)
-             for path in (train, test)]  # fmt: skip
+    if floor and (task == "regress" or kind.chooses):
+        raise RequestError("the TF-IDF floor is for classes", where="floor", fix=f"Leave it out for {task}: --no-floor")
+    parts = [from_table(read_table(path, pairs=kind.pairs, labels=True, alternatives=kind.chooses),
+                        training=path is train) for path in (train, test)]  # fmt: skip
     columns = [name for name, wanted in (("floor", floor), ("scratch", scratch), ("model", True)) if wanted]
     question, loaded, tokens = Question(kind, *parts), load(model), TestTokens()
     arms: dict[str, Arm] = {"floor": TfidfArm(question)}

@@ -19,7 +19,7 @@ from munmaek.core.errors import CheckpointError, RequestError
 from munmaek.run import folder as model_folder
 from munmaek.run.model import Model
 from munmaek.run.model import load as load_model
-from munmaek.run.tuning import both_orders, compute, make_network
+from munmaek.run.tuning import check_alternatives, compute, make_network, readings
 from munmaek.tasks import Answers, Task
 from munmaek.tasks.defaults import Settings, settings_for
 from munmaek.tasks.labelled import tokenise
@@ -44,6 +44,8 @@ class Tuned:
     ) -> NDArray[np.float32]:
         """Probabilities `(texts, classes)`, or values `(texts,)` of a regression.
 
+        Of a choice, `pairs` holds each text's alternatives as `data.choices.join` puts them together.
+
         Raises:
             RequestError: pairs are missing, or there are some where single texts are read.
             CheckpointError: the model's outputs are not numbers.
@@ -51,8 +53,9 @@ class Tuned:
         if self.task.pairs is not None and self.task.pairs != (pairs is not None):
             found, wanted = ("one text a row", "two") if pairs is None else ("two texts a row", "one")
             raise RequestError(f"{found}; this model was fine-tuned on {wanted}", where=str(self.model.folder))
-        orders = both_orders(self.model, self.task)
-        data = tokenise(self.model.encoder, texts, pairs, None, self.max_length, orders)
+        several = readings(self.model, self.task)
+        data = tokenise(self.model.encoder, texts, pairs, None, self.max_length, **several)
+        check_alternatives(self.task, self.answers, data, str(self.model.folder))
         outputs = compute(self.model, self.network, data, batch_tokens)
         if not np.isfinite(outputs).all():
             raise CheckpointError(
@@ -131,7 +134,7 @@ def read(model: str | Path | Model | Sequence[str | Path], device: str = "auto")
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise CheckpointError(f"the task section cannot be read: {error}", where=where) from error
     settings = dataclasses.replace(settings_for(1, loaded.dim), pooling=pooling, dropout=dropout, reader=reader)
-    network = make_network(loaded.system, loaded.encoder, answers.num_outputs, settings)
+    network = make_network(loaded.system, loaded.encoder, task, answers, settings)
     fill(network, loaded.folder / HEAD)
     return Tuned(loaded, task, answers, network.to(loaded.device).eval(), max_length)
 

@@ -14,7 +14,7 @@ import torch
 from numpy.typing import NDArray
 
 from munmaek.core.contracts import Adaptation, Encoder, System
-from munmaek.core.errors import RequestError
+from munmaek.core.errors import DataError, RequestError
 from munmaek.core.recipe import Budget
 from munmaek.data.variation import VariedTokenizer
 from munmaek.run.model import Model
@@ -118,8 +118,10 @@ class Tuner:
         """
         rows = self.rows(labels, seed)
         chosen = [self.examples.labels[row] for row in rows.tolist()]
-        answers = self.task.fit(chosen, self.examples.where)
+        # how many alternatives there are is no matter of the rows drawn
+        answers = self.task.fit(self.examples.labels if self.task.chooses else chosen, self.examples.where)
         data = dataclasses.replace(self._tokens(rows), targets=self.task.targets(answers, chosen, self.examples.where))
+        check_alternatives(self.task, answers, data, self.examples.where)
         settings = self.settings(len(rows))
         network = self._network(answers, settings, seed)
         validate, every = self._validation(answers, data, settings)
@@ -144,8 +146,9 @@ class Tuner:
 
     def read(self, examples: Examples) -> Labelled:
         """Examples tokenised as the model reads those of this task."""
-        orders = both_orders(self.model, self.task)
-        return tokenise(self.model.encoder, examples.texts, examples.pairs, None, self.max_length, orders)
+        return tokenise(
+            self.model.encoder, examples.texts, examples.pairs, None, self.max_length, **readings(self.model, self.task)
+        )
 
     def _tokens(self, rows: NDArray[np.int64]) -> Labelled:
         if self._whole is None and len(rows) < WHOLE_FROM and len(rows) < len(self.examples):
@@ -163,12 +166,12 @@ class Tuner:
         if rate <= 0:
             return None
         part, system, max_length = self.examples.take(rows), self.model.system, self.max_length
-        both = both_orders(self.model, self.task)
+        several = readings(self.model, self.task)
 
         def variant(epoch: int) -> Labelled:
             varied = VariedTokenizer(self.model.tokenizer, rate, seed, epoch)  # type: ignore[arg-type]
             encoder = system.encoder(self.model.module, varied)
-            return tokenise(encoder, part.texts, part.pairs, data.targets, max_length, both)
+            return tokenise(encoder, part.texts, part.pairs, data.targets, max_length, **several)
 
         return variant
 
@@ -181,7 +184,8 @@ class Tuner:
             module = self._copy
             checkpoint.copy_into(module, checkpoint.tensors_of(model.module), str(model.folder))
         encoder = model.system.encoder(module, model.tokenizer)
-        return make_network(model.system, encoder, answers.num_outputs, settings, seed + HEAD_STREAM).to(model.device)
+        network = make_network(model.system, encoder, self.task, answers, settings, seed + HEAD_STREAM)
+        return network.to(model.device)
 
     def _validation(
         self, answers: Answers, data: Labelled, settings: Settings
@@ -191,6 +195,7 @@ class Tuner:
         if self._dev is None:
             self._dev = self.read(self.dev)
         dev, wanted = self._dev, self.task.targets(answers, self.dev.labels, self.dev.where)
+        check_alternatives(self.task, answers, dev, self.dev.where)
 
         def validate(module: torch.nn.Module) -> dict[str, float]:
             assert isinstance(module, TaskModel)
@@ -201,7 +206,9 @@ class Tuner:
         return validate, 1.0 / min(10, max(2, int(times)))
 
 
-def make_network(system: System, encoder: Encoder, num_outputs: int, settings: Settings, seed: int = 0) -> TaskModel:
+def make_network(
+    system: System, encoder: Encoder, task: Task, answers: Answers, settings: Settings, seed: int = 0
+) -> TaskModel:
     """An encoder with a fresh head, and the system's own reader of its layers; weights are a function of the seed."""
     adaptation = system.adaptation or Adaptation()
     reader, dim = None, encoder.dim
@@ -211,19 +218,29 @@ def make_network(system: System, encoder: Encoder, num_outputs: int, settings: S
             reader = adaptation.reader(encoder.num_layers, encoder.dim, settings.reader)
         dim = int(reader.dim)  # type: ignore[arg-type]
     width = 3 * dim if settings.pooling == "concat" else dim
-    head = (adaptation.head or _linear)(width, num_outputs, settings.dropout, seed)
+    head = (adaptation.head or _linear)(width, task.num_outputs(answers), settings.dropout, seed)
     auxiliary = adaptation.auxiliary if settings.auxiliary else None
-    return TaskModel(encoder, head, settings.pooling, auxiliary, reader, settings.frozen)
+    return TaskModel(encoder, head, settings.pooling, auxiliary, reader, settings.frozen, task.chooses)
 
 
 def _linear(dim: int, num_outputs: int, dropout: float, seed: int) -> torch.nn.Module:
     return make_head(dim, num_outputs, dropout=dropout, seed=seed)
 
 
-def both_orders(model: Model, task: Task) -> bool:
-    """Whether the system reads the pairs of a task in both orders."""
+def readings(model: Model, task: Task) -> dict[str, bool]:
+    """How often a row is read, as `tokenise` is told: in both orders where the system does so, or by alternatives."""
     adaptation = model.system.adaptation
-    return adaptation is not None and adaptation.both_orders and task.symmetric
+    both = adaptation is not None and adaptation.both_orders and task.symmetric
+    return {"both_orders": both, "alternatives": task.chooses}
+
+
+def check_alternatives(task: Task, answers: Answers, data: Labelled, where: str) -> None:
+    """DataError where rows have another number of alternatives than there are answers."""
+    if task.chooses and len(data) and data.readings != len(answers.classes):
+        raise DataError(
+            f"rows have {data.readings} alternatives, but the training labels run from {answers.classes[0]} to "
+            f"{answers.classes[-1]}", where=where, fix="Name the alternatives' columns with --pair-column FIRST,SECOND",
+        )  # fmt: skip
 
 
 def longest(model: Model, asked: int | None) -> int:

@@ -12,8 +12,10 @@ import torch
 from numpy.typing import NDArray
 
 from munmaek.core.contracts import Batch, Encoder, Encoding, LossParts
+from munmaek.core.errors import DataError
 from munmaek.core.positions import walk
 from munmaek.core.runtime import draw, permutation
+from munmaek.data import choices
 from munmaek.tasks.task import Task
 
 ORDER_STREAM, BATCH_STREAM = 0x0D, 0xBA
@@ -35,7 +37,7 @@ class Labelled:
         offsets: (rows x readings + 1,) where each encoding begins.
         targets: (rows,) int64 classes or float32 numbers; empty where nothing is known.
         num_cut: rows that were longer than the model reads.
-        readings: encodings of each row: 2 where a pair is read in both orders.
+        readings: encodings of each row: 2 where a pair is read in both orders, or one an alternative.
     """
 
     ids: NDArray[np.uint32]
@@ -93,15 +95,18 @@ def tokenise(
     targets: NDArray[Any] | None = None,
     max_length: int | None = None,
     both_orders: bool = False,
+    alternatives: bool = False,
 ) -> Labelled:
     """Texts, or pairs read as one input with token types, as ids; `max_length` counts special tokens.
 
     `both_orders`: each pair is read twice, the second text first the second time (Radford 2018 §3.3).
+    `alternatives`: each second text is several (`data.choices`), and the first is read once with each.
+
+    Raises:
+        DataError: rows have different numbers of alternatives.
     """
     limit = min(max_length or encoder.max_length, encoder.max_length)
-    orders: list[tuple[Sequence[str], Sequence[str] | None]] = [(texts, pairs)]
-    if both_orders and pairs is not None:
-        orders.append((pairs, texts))
+    orders = _readings(texts, pairs, both_orders, alternatives)
     ids: list[NDArray[np.uint32]] = []
     types: list[NDArray[np.uint8]] = []
     lengths: list[int] = []
@@ -120,6 +125,22 @@ def tokenise(
         sum(max(lengths[row : row + len(orders)]) >= limit for row in range(0, len(lengths), len(orders))),
         len(orders),
     )
+
+
+def _readings(
+    texts: Sequence[str], pairs: Sequence[str] | None, both_orders: bool, alternatives: bool
+) -> list[tuple[Sequence[str], Sequence[str] | None]]:
+    """The texts and second texts of each reading of the rows."""
+    if pairs is None or not len(pairs) or not (both_orders or alternatives):
+        return [(texts, pairs)]
+    if not alternatives:
+        return [(texts, pairs), (pairs, texts)]
+    rows = [choices.split(pair) for pair in pairs]
+    odd = next((row for row, found in enumerate(rows) if len(found) != len(rows[0])), None)
+    if odd is not None:
+        found = f"row {odd + 1:,} has {len(rows[odd])} alternatives, the first has {len(rows[0])}"
+        raise DataError(found, fix="Give every row the same number of alternatives.")
+    return [(texts, second) for second in zip(*rows, strict=True)]
 
 
 def by_length(lengths: NDArray[np.int64], batch_tokens: int) -> Iterator[NDArray[np.int64]]:

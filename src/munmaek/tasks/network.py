@@ -34,17 +34,19 @@ class TaskModel(nn.Module):
         auxiliary: the system's auxiliary loss on the task's texts; None without one.
         reader: makes one state a token of all the encoder's layers; None takes the last layer.
         frozen: the body is evaluated only, and gets no gradient.
+        chooses: a row's readings are alternatives, each with an output of its own; else their vectors are added.
     """
 
     def __init__(
         self, encoder: Encoder, head: nn.Module, pooling: str, auxiliary: Auxiliary | None = None,
-        reader: nn.Module | None = None, frozen: bool = False,
+        reader: nn.Module | None = None, frozen: bool = False, chooses: bool = False,
     ) -> None:  # fmt: skip
         super().__init__()
         self.body = encoder.module.requires_grad_(not frozen)
         self.head = head
         self.reader = reader
         self.encoder, self.pooling, self.auxiliary, self.frozen = encoder, pooling, auxiliary, frozen
+        self.chooses = chooses
 
     @property
     def output(self) -> nn.Linear:
@@ -75,8 +77,9 @@ class TaskModel(nn.Module):
     def forward(self, inputs: Mapping[str, torch.Tensor], auxiliary: bool = False) -> Any:
         """Inputs as the encoder collates them, `(batch, seq)` each, to outputs `(batch, num_outputs)`.
 
-        Of rows with several readings, `(batch, readings, seq)`, the vectors are added (Radford 2018 §3.3). With
-        `auxiliary` a pair: the outputs, and that loss with its number of targets.
+        Of rows with several readings, `(batch, readings, seq)`, the vectors are added before the head; where it
+        `chooses`, each has one output of the head: `(batch, readings)` (Radford 2018 §3.3, figure 1). With `auxiliary`
+        a pair: the outputs, and that loss with its number of targets, of all readings.
         """
         several = inputs["attention_mask"].ndim == 3
         flat = {name: tensor.flatten(0, 1) for name, tensor in inputs.items()} if several else inputs
@@ -85,9 +88,11 @@ class TaskModel(nn.Module):
         if self.reader is not None:
             states = self.reader(states, flat["attention_mask"])
         vectors = self.encoder.summary(states, flat["attention_mask"], self.pooling)
-        if several:
+        if several and not self.chooses:
             vectors = vectors.unflatten(0, (len(inputs["attention_mask"]), -1)).sum(1)
         outputs = self.head(vectors)
+        if self.chooses:
+            outputs = outputs.view(len(inputs["attention_mask"]), -1)
         if not auxiliary:
             return outputs
         assert self.auxiliary is not None
@@ -95,12 +100,13 @@ class TaskModel(nn.Module):
 
 
 def outputs(model: TaskModel, data: Labelled, batch_tokens: int = 8_192) -> NDArray[np.float32]:
-    """Outputs `(rows, num_outputs)` of every row, in the order of `data`; the caller chooses mode and precision.
+    """Outputs `(rows, num_outputs)` of every row, or `(rows, readings)` of alternatives, in the order of `data`.
 
-    Rows of about equal length are computed together, so hardly any padding is.
+    The caller chooses mode and precision. Rows of about equal length are computed together, so hardly any padding is.
     """
     device = next(model.parameters()).device
-    found = np.zeros((len(data), model.output.out_features), dtype=np.float32)
+    width = data.readings if model.chooses else model.output.out_features
+    found = np.zeros((len(data), width), dtype=np.float32)
     with torch.no_grad():
         for rows in by_length(data.lengths, batch_tokens):
             arrays = data.arrays(model.encoder, rows)

@@ -1,4 +1,7 @@
-"""Sense separation: do two occurrences of a word lie closer when they mean the same? No training, only vectors."""
+"""Sense separation and word in context: do two occurrences of a word lie closer when they mean the same?
+
+No training, only vectors, and for word in context a threshold (Pilehvar and Camacho-Collados 2019, KB-WiC).
+"""
 
 from __future__ import annotations
 
@@ -30,6 +33,26 @@ def separation(vectors: NDArray[np.floating], senses: Sequence[str]) -> float:
     labels = np.asarray(senses)
     same = labels[first] == labels[second]
     return area(cosines[same], cosines[~same])
+
+
+def pair_cosines(first: NDArray[np.floating], second: NDArray[np.floating]) -> NDArray[np.float64]:
+    """Cosines along the last axis, rounded so that equal vectors tie: one vector for ever gives 1 everywhere."""
+    lengths = np.linalg.norm(first, axis=-1) * np.linalg.norm(second, axis=-1)
+    return np.round((first * second).sum(axis=-1).astype(np.float64) / np.maximum(lengths, 1e-12), 6)
+
+
+def best_threshold(cosines: NDArray[np.floating], same: NDArray[np.bool_]) -> tuple[float, float]:
+    """The threshold from which on pairs are said to be of one sense, and the share of pairs that it answers right.
+
+    It lies in the middle between two neighbouring cosines; -1 says "the same" always, 2 never. Of equally good ones it
+    is the lowest.
+    """
+    values = np.unique(cosines)
+    thresholds = np.array([-1.0, *((values[1:] + values[:-1]) / 2), 2.0])
+    positives, negatives = np.sort(cosines[same]), np.sort(cosines[~same])
+    found = len(positives) - np.searchsorted(positives, thresholds) + np.searchsorted(negatives, thresholds)
+    best = int(found.argmax())
+    return float(thresholds[best]), float(found[best] / max(1, len(cosines)))
 
 
 def area(positives: NDArray[np.floating], negatives: NDArray[np.floating]) -> float:

@@ -28,7 +28,7 @@ class Answers:
 
     @property
     def num_outputs(self) -> int:
-        """Width of the head."""
+        """How many numbers say an answer."""
         return len(self.classes) or 1
 
     def to_dict(self) -> dict[str, Any]:
@@ -66,6 +66,8 @@ class Task:
         evidence: (Answers, what `answer` gave, targets) -> `(rows, k)` float64: what each row adds to `figure`'s sums.
         figure: sums of evidence over any rows, `(..., k)` -> the deciding metric, `(...)`.
         symmetric: the order of a pair's two texts means nothing.
+        chooses: the second text holds alternatives (`data.choices`), each read with the first text; the classes are
+            their numbers, and the head gives each reading one output.
     """
 
     name: str
@@ -81,3 +83,8 @@ class Task:
     evidence: Callable[[Answers, NDArray[np.float32], NDArray[Any]], NDArray[np.float64]]
     figure: Callable[[NDArray[np.float64]], NDArray[np.float64]]
     symmetric: bool = False
+    chooses: bool = False
+
+    def num_outputs(self, answers: Answers) -> int:
+        """Width of the head: what it gives for one reading of a row."""
+        return 1 if self.chooses else answers.num_outputs

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from sklearn.metrics import roc_auc_score
 
-from munmaek.tasks.sense import area, separation
+from munmaek.tasks.sense import area, best_threshold, pair_cosines, separation
 
 
 def test_one_vector_for_ever_is_blind() -> None:
@@ -33,3 +33,26 @@ def test_area_equals_scikit_learn() -> None:
 def test_no_pair_to_compare_is_nan() -> None:
     assert math.isnan(separation(np.eye(3), ["a", "a", "a"]))
     assert math.isnan(separation(np.eye(3), ["a", "b", "c"]))
+
+
+def test_equal_vectors_tie_at_one_however_they_were_summed() -> None:
+    vectors = np.random.default_rng(0).normal(size=(30, 2, 300)).astype(np.float32)
+    assert set(pair_cosines(vectors, vectors * np.float32(1.0000001)).ravel().tolist()) == {1.0}
+    assert pair_cosines(vectors, -vectors).min() == -1.0
+    assert pair_cosines(np.zeros((1, 4)), np.ones((1, 4))).tolist() == [0.0]
+
+
+def test_the_best_threshold_is_what_trying_all_finds() -> None:
+    rng = np.random.default_rng(2)
+    for _ in range(20):
+        cosines, same = rng.integers(0, 12, 25) / 12, rng.random(25) < 0.5
+        threshold, accuracy = best_threshold(cosines, same)
+        assert accuracy == pytest.approx(np.mean((cosines >= threshold) == same))
+        tried = [float(np.mean((cosines >= value) == same)) for value in np.linspace(-1, 2, 601)]
+        assert accuracy == pytest.approx(max(tried))
+
+
+def test_without_a_difference_the_threshold_says_the_commoner_answer() -> None:
+    ones = np.ones(10)
+    assert best_threshold(ones, np.arange(10) < 6) == (-1.0, 0.6)
+    assert best_threshold(ones, np.arange(10) < 4) == (2.0, 0.6)
