@@ -180,7 +180,7 @@ def table(
     as_json: options.Json = False,
 ) -> None:
     """Fine-tune at several numbers of labels; run.table does the work."""
-    counts = [_label_count(text) for text in labels or []]
+    counts = [label_count(text) for text in labels or []]
     from munmaek.run.table import COLUMNS, SIZES, Run
     from munmaek.run.table import table as run
 
@@ -204,7 +204,8 @@ def table(
         show_lines([*result.lines(), "", f"{result.metric} (%), {result.num_test:,} {say('test rows', '줄로 채점')}"])
 
 
-def _label_count(text: str) -> int | None:
+def label_count(text: str) -> int | None:
+    """A number of labels, None for all; RequestError for anything else."""
     count = text.replace(",", "")
     if count == "all":
         return None

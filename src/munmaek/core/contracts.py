@@ -302,6 +302,7 @@ class System:
         language_model: (model, tokenizer) -> LanguageModel; None where the system predicts no next token.
         fit: (model, objective, shards, progress) fills a model that is counted, not trained step by step; None else.
         adaptation: the paper's own way of fine-tuning, from adapt.py; None for what all systems do.
+        makes_vectors: whether the encoder gives vectors; False for a model of probabilities alone.
         holds_out: whether some documents are kept from training to measure its loss on; False where it means nothing.
     """
 
@@ -325,4 +326,5 @@ class System:
     language_model: Callable[[torch.nn.Module, Tokenizer], LanguageModel] | None = None
     fit: Callable[[torch.nn.Module, Objective, Any, Callable[[float], None]], None] | None = None
     adaptation: Adaptation | None = None
+    makes_vectors: bool = True
     holds_out: bool = True

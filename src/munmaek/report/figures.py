@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from munmaek.core.errors import RequestError
+from munmaek.tasks.sense import flatten_to_plane
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -49,16 +50,6 @@ def _hangul_font() -> str:
         if name in names:
             return name
     raise RequestError("no font with Hangul was found", fix="pip install 'munmaek[plots]' brings one.")
-
-
-def flatten_to_plane(vectors: NDArray[np.floating]) -> NDArray[np.float64]:
-    """The two directions in which the vectors differ most, `(rows, 2)` (principal components; no labels are used)."""
-    centred = vectors.astype(np.float64) - vectors.mean(axis=0)
-    _, _, directions = np.linalg.svd(centred, full_matrices=False)
-    plane = np.zeros((len(vectors), 2))
-    found = centred @ directions[:2].T
-    plane[:, : found.shape[1]] = found
-    return plane
 
 
 def sense_map(

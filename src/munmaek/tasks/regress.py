@@ -78,7 +78,7 @@ def strata(labels: Sequence[str]) -> NDArray[np.int64]:
 
 
 def evidence(answers: Answers, values: NDArray[np.float32], wanted: NDArray[Any]) -> NDArray[np.float64]:
-    """(rows, 6): 1, x, y, x squared, y squared and x y, where x and y are the centred ranks of answer and target, by their number."""
+    """(rows, 6): 1, x, y, x squared, y squared and x y; x and y are centred ranks of answer and target, -0.5 to 0.5."""
     x, y = ((scores.ranks(each) - (len(wanted) + 1) / 2) / max(1, len(wanted)) for each in (values, wanted))
     return np.stack([np.ones(len(wanted)), x, y, x * x, y * y, x * y], axis=1)
 

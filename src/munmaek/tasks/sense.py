@@ -63,3 +63,13 @@ def area(positives: NDArray[np.floating], negatives: NDArray[np.floating]) -> fl
     below = np.searchsorted(ordered, positives, "left")
     through = np.searchsorted(ordered, positives, "right")
     return float((below + through).sum() / (2 * len(positives) * len(negatives)))
+
+
+def flatten_to_plane(vectors: NDArray[np.floating]) -> NDArray[np.float64]:
+    """The two directions in which the vectors differ most, `(rows, 2)` (principal components; no labels are used)."""
+    centred = vectors.astype(np.float64) - vectors.mean(axis=0)
+    _, _, directions = np.linalg.svd(centred, full_matrices=False)
+    plane = np.zeros((len(vectors), 2))
+    found = centred @ directions[:2].T
+    plane[:, : found.shape[1]] = found
+    return plane

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import sys
+
 import numpy as np
 import pytest
 
+from munmaek.core import runtime
 from munmaek.core.runtime import draw, integers, num_threads, permutation, uniform
 
 
@@ -47,3 +50,14 @@ def test_threads_follow_the_environment(monkeypatch: pytest.MonkeyPatch) -> None
     assert num_threads() == 3
     monkeypatch.delenv("OMP_NUM_THREADS")
     assert num_threads() >= 1
+
+
+def test_peak_memory_can_be_measured_anew() -> None:
+    if not sys.platform.startswith("linux"):
+        pytest.skip("the peak can be forgotten on Linux only")
+    held = np.ones(50_000_000, dtype=np.uint8)
+    high = runtime.peak_memory()
+    assert high > held.nbytes
+    del held
+    runtime.forget_peak_memory()
+    assert runtime.peak_memory() < high - 40_000_000

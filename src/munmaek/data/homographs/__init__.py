@@ -31,6 +31,7 @@ from munmaek.data.homographs.style import STYLES
 
 __all__ = [
     "MOTTO",
+    "MOTTO_WORD",
     "NOTICE",
     "SENTIMENTS",
     "Document",
@@ -52,6 +53,7 @@ NOTICE = (
     "Figures on it show that everything works, not how good a model is on real text. "
     "(내장 말뭉치는 이 프로젝트가 문법으로 지어낸 글이며, 실제로 모은 글이 아닙니다.)"
 )
+MOTTO_WORD = "눈"
 MOTTO = ("눈이 와서 너무 좋다", "너의 눈이 너무 예쁘다")
 SENTIMENTS = ("positive", "negative", "neutral")
 _MOTTO_SENSES = ("snow", "eye")

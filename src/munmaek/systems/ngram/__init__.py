@@ -53,6 +53,7 @@ CARD = System(
     build=Ngram,
     objective=_objective,
     encoder=NoVectors,
+    makes_vectors=False,
     save=foreign.save,
     load=foreign.read,
     imports={"arpa": foreign.read_arpa},

@@ -1,0 +1,167 @@
+"""The verb that the tool is for: compare."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+from munmaek.cli import options
+from munmaek.cli.corpora import corpus_of
+from munmaek.cli.declare import option
+from munmaek.cli.language import say
+from munmaek.cli.output import aligned, duration, note, show_json, show_lines
+from munmaek.cli.progress import TrainingProgress
+from munmaek.cli.training import label_count, read_settings
+from munmaek.core.errors import RequestError
+
+DataSet = Annotated[
+    str | None,
+    option(
+        "--data", "A data set known by name, in place of --corpus and --train.", "이름으로 아는 데이터.",
+        metavar="nsmc|built-in",
+    ),
+]  # fmt: skip
+OwnCorpus = Annotated[
+    list[str] | None,
+    option(
+        "--corpus -c", "Your text to pre-train on: files, folders or globs; repeat it.", "사전 학습할 글. 여러 번.",
+        metavar="PATH",
+    ),
+]  # fmt: skip
+OwnTrain = Annotated[Path | None, option("--train", "Labelled rows to learn from.", "라벨 자료.", metavar="FILE")]
+OwnTest = Annotated[
+    Path | None,
+    option(
+        "--test", "Labelled rows to score on; else a fifth of --train.", "채점할 자료. 없으면 --train의 5분의 1.",
+        metavar="FILE",
+    ),
+]  # fmt: skip
+Systems = Annotated[
+    str, option("--systems", "Which, separated by commas.", "시스템들, 쉼표로.", metavar="all|NAME,NAME", shown=True)
+]
+Labels = Annotated[
+    str, option("--labels", "Numbers of labels, by commas.", "라벨 수, 쉼표로.", metavar="N,N,all", shown=True)
+]
+LookedAt = Annotated[
+    str, option("--word", "A word to look at in context.", "문맥 속에서 볼 낱말.", metavar="WORD", shown=True)
+]
+Sentence = Annotated[
+    list[str] | None,
+    option("--sentence", "A sentence with --word; give two.", "--word가 든 문장. 둘을 줍니다.", metavar="TEXT"),
+]
+Floors = Annotated[
+    bool, option("--floors/--no-floors", "Also chance and TF-IDF.", "찍기와 TF-IDF도.", shown=True)
+]  # fmt: skip
+BothKinds = Annotated[
+    str | None,
+    option(
+        "--tokenizer", "One kind for all; else what suits each.", "모두에 같은 종류. 없으면 저마다.", metavar="KIND"
+    ),
+]
+
+
+def compare(
+    out: options.OutFolder = Path("comparison"),
+    data: DataSet = None,
+    corpus: OwnCorpus = None,
+    train: OwnTrain = None,
+    test: OwnTest = None,
+    systems: Systems = "all",
+    budget: options.Budget = "10m",
+    size: options.Size = "mini",
+    labels: Labels = "100,1000,10000,all",
+    seeds: options.Seeds = 5,
+    seeds_all: options.SeedsAll = 3,
+    task: options.TaskName = "classify",
+    text_column: options.TextColumn = None,
+    pair_column: options.PairColumn = None,
+    label_column: options.LabelColumn = None,
+    scratch: options.Scratch = True,
+    floors: Floors = True,
+    word: LookedAt = "눈",
+    sentence: Sentence = None,
+    tokenizer: BothKinds = None,
+    vocab_size: options.SystemVocabSize = None,
+    max_length: options.MaxLength = None,
+    settings: options.Settings = None,
+    seed: options.Seed = 0,
+    cache: options.Cache = None,
+    device: options.Device = "auto",
+    as_json: options.Json = False,
+) -> None:
+    """Compare systems; run.compare does the work."""
+    counts = [label_count(text.strip()) for text in labels.split(",")]
+    texts = _sentences(word, sentence)
+    from munmaek.run.compare import Told
+    from munmaek.run.compare import compare as run
+
+    asked, rows, test = _data(data, corpus, train, test, out, seed)
+    pretraining = {"tokenizer": tokenizer, "vocab_size": vocab_size, "cache": cache}
+    with TrainingProgress() as progress:
+        found = run(
+            out=out, corpus=asked, train=rows, test=test, systems=() if systems == "all" else systems.split(","),
+            budget=budget, size=size, labels=counts, seeds=seeds, seeds_all=seeds_all, scratch=scratch, floors=floors,
+            task=task, text_column=text_column, pair_column=pair_column, label_column=label_column, word=word,
+            sentences=texts, max_length=max_length, seed=seed, device=device, command=_command(),
+            pretraining=pretraining | {"settings": read_settings(settings or [])},
+            told=Told(progress, note, lambda row, metric: note(_row(row, metric))),
+        )  # fmt: skip
+    if as_json:
+        show_json(found)
+        return
+    show_lines(["", *_table(found), "", f"{found.metric} (%), {found.num_test:,} {say('test rows', '줄로 채점')}"])
+
+
+def _sentences(word: str, sentence: list[str] | None) -> tuple[str, ...]:
+    from munmaek.data.homographs import MOTTO, MOTTO_WORD
+
+    texts = tuple(sentence or (MOTTO if word == MOTTO_WORD else ()))
+    for text in texts:
+        if word not in text:
+            raise RequestError(f"no {word!r} in {text!r}", where="--sentence", fix="Give sentences with the word.")
+    return texts
+
+
+def _data(
+    data: str | None, corpus: list[str] | None, train: Path | None, test: Path | None, out: Path, seed: int
+) -> tuple[Any, Path, Path | None]:
+    """The text, the rows to learn from, and those to score on; what is given by itself goes before a data set's own."""
+    from munmaek.run.known_data import known_data
+
+    known = known_data(data, out, seed) if data else None
+    if known is None and (not corpus or train is None):
+        raise RequestError(
+            "there is nothing to compare on", where="munmaek compare",
+            fix="Give --corpus your.txt --train your.tsv, or --data built-in.",
+        )  # fmt: skip
+    own = corpus_of(corpus) if corpus else known.corpus if known else None
+    rows = train or (known.train if known else None)
+    assert rows is not None
+    return own, rows, test or (known.test if known and train is None else None)
+
+
+def _command() -> str:
+    """The command as it was given, to be given again."""
+    return shlex.join(["munmaek", *sys.argv[1:]])
+
+
+def _row(row: Any, metric: str) -> str:
+    size = (
+        say("all labels", "모든 라벨")
+        if row.labels is None
+        else say(f"{row.labels:,} labels", f"라벨 {row.labels:,}개")
+    )
+    return f"{row.arm}, {size}, {say('seed', '씨앗')} {row.seed}: {row.scores[metric]:.4f} ({duration(row.seconds)})"
+
+
+def _table(found: Any) -> list[str]:
+    """Arms by numbers of labels: mean and 95 % interval in per cent."""
+    sizes = found.sizes
+    header = [say("arm", "방법"), *(say("all", "모두") if size is None else f"{size:,}" for size in sizes)]
+    rows: list[tuple[str, ...]] = []
+    for arm in found.arms:
+        cells = [found.standing(arm.name, size) for size in sizes]
+        rows.append((arm.title, *("" if c is None else f"{c.mean:.1%} [{c.low:.1%}, {c.high:.1%}]" for c in cells)))
+    return aligned(header, rows)

@@ -1,0 +1,356 @@
+"""compare: one text, one budget, every generation; what each buys by the number of labels."""
+
+from __future__ import annotations
+
+import datetime
+import hashlib
+import json
+import os
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from munmaek import systems, tasks
+from munmaek.core import files, runtime
+from munmaek.core.errors import RequestError
+from munmaek.data import homographs
+from munmaek.data.tables import read_table
+from munmaek.run import in_context
+from munmaek.run.arms import Arm as Runner
+from munmaek.run.arms import ChanceArm, NetworkArm, Question, TestTokens, TfidfArm
+from munmaek.run.book import Book
+from munmaek.run.comparison import FLOORS, SCRATCH, Arm, Comparison, Contrast, ModelCard, Row, Standing
+from munmaek.run.evaluate_lm import evaluate_lm
+from munmaek.run.folder import CARD as FOLDER_CARD
+from munmaek.run.folder import versions
+from munmaek.run.model import Model, load
+from munmaek.run.pretrain import pretrain
+from munmaek.tasks import Task
+from munmaek.tasks.bootstrap import Sample
+from munmaek.tasks.examples import Examples, from_table, subset
+from munmaek.train.trainer import Event
+
+SIZES = (100, 1_000, 10_000, None)
+MODELS, ANSWERS, ROWS = "models", "answers", "rows.jsonl"
+CARDS = "cards.json"
+HELD_OUT, MOST_HELD_OUT = 0.2, 10_000
+"""Share of the labelled rows kept for scoring where no test file is given, and the most of them."""
+HELD_OUT_SEED = 0x7E57
+LM_TEXTS = 2_000
+PER_SENSE = 12
+FLOOR_TITLES = {"chance": "Commonest class", "tfidf": "TF-IDF + logistic regression"}
+
+
+@dataclass(frozen=True)
+class Request:
+    """What a comparison was asked; see `compare`."""
+
+    out: Path
+    corpus: Any
+    train: str | Path
+    test: str | Path | None
+    systems: tuple[str, ...]
+    budget: str
+    size: str
+    labels: tuple[int | None, ...]
+    seeds: int
+    seeds_all: int
+    scratch: bool
+    floors: bool
+    task: str
+    columns: tuple[str | None, str | None, str | None]
+    word: str
+    sentences: tuple[str, ...]
+    max_length: int | None
+    pretraining: Mapping[str, Any]
+    seed: int
+    device: str
+    command: str
+
+
+@dataclass(frozen=True)
+class Told:
+    """Whom to tell of the progress: events of trainings, sentences, and finished rows."""
+
+    progress: Callable[[Event], None] | None = None
+    say: Callable[[str], None] = lambda line: None
+    row: Callable[[Row, str], None] = lambda row, metric: None
+
+
+def compare(
+    *,
+    out: str | Path,
+    corpus: Any,
+    train: str | Path,
+    test: str | Path | None = None,
+    systems: Sequence[str] = (),
+    budget: str = "10m",
+    size: str = "mini",
+    labels: Sequence[int | None] = SIZES,
+    seeds: int = 5,
+    seeds_all: int = 3,
+    scratch: bool = True,
+    floors: bool = True,
+    task: str = "classify",
+    text_column: str | None = None,
+    pair_column: str | None = None,
+    label_column: str | None = None,
+    word: str = homographs.MOTTO_WORD,
+    sentences: Sequence[str] = homographs.MOTTO,
+    max_length: int | None = None,
+    pretraining: Mapping[str, Any] | None = None,
+    seed: int = 0,
+    device: str = "auto",
+    command: str = "",
+    told: Told | None = None,
+) -> Comparison:
+    """Pre-train systems on one text, then fine-tune and score each at every number of labels, beside two floors.
+
+    Everything done is kept in `out`, and the same call again goes on where it stopped: trainings from their
+    checkpoints, and no run of `rows.jsonl` is done twice. Several calls may share the work by naming other systems.
+
+    Args:
+        out: a folder: models, rows, what each test row got, and `comparison.json` for the report.
+        corpus, budget, size: of every pre-training, as `pretrain` takes them; the seed is `seed`.
+        train, test: labelled tables; without a test table a fifth of the rows (at most 10,000) is held out.
+        systems: registered names; none is all. Those that make no vectors are measured as language models only.
+        labels, seeds, seeds_all: numbers of labels (None is all), seeds of each, and seeds of all labels.
+        scratch, floors: also each network from random weights; also the commonest class and TF-IDF.
+        word, sentences: what is looked at in context; the sentences must contain the word.
+        pretraining: further arguments of every `pretrain`, such as tokenizer, vocab_size, cache or settings.
+        told: hears of the progress.
+    Raises:
+        RequestError, DataError: the request or a table cannot be used. Interrupted, JobError: see trainer.
+    """
+    request = Request(
+        Path(out), corpus, train, test, _names(systems), budget, size, tuple(labels), seeds, seeds_all, scratch,
+        floors, task, (text_column, pair_column, label_column), word, tuple(sentences), max_length,
+        dict(pretraining or {}), seed, device, command,
+    )  # fmt: skip
+    return _Comparing(request, told or Told()).run()
+
+
+def _names(asked: Sequence[str]) -> tuple[str, ...]:
+    for name in asked:
+        systems.load(name)
+    return tuple(name for name in systems.names() if name in asked or not asked)
+
+
+class _Comparing:
+    """One call of `compare`."""
+
+    def __init__(self, request: Request, told: Told) -> None:
+        self.request, self.told = request, told
+        self.task: Task = tasks.load(request.task)
+        train, test = examples_of(request, self.task)
+        if any(size is not None and size > len(train) for size in request.labels):
+            fix = f"There are {len(train):,} rows to train on; leave the larger sizes out of --labels."
+            raise RequestError("not so many labels", where="--labels", fix=fix)
+        self.question = Question(self.task, train, test)
+        self.book = Book(request.out / ROWS)
+        self.arms: list[Arm] = []
+        self.runners: dict[str, Runner] = {}
+        self.weights: dict[str, str] = {}
+        self.cards: list[ModelCard] = []
+        self.models: dict[str, Model] = {}
+        self.rows: list[Row] = []
+
+    def run(self) -> Comparison:
+        """All parts, in an order that shows something early: models, then the small sizes of every arm."""
+        if self.request.floors:
+            self._floors()
+        for name in self.request.systems:
+            self._system(name)
+        for labels in self.request.labels:
+            for arm in self.arms:
+                for seed in range(self.request.seeds if labels is not None else self.request.seeds_all):
+                    self.rows.append(self._row(arm.name, labels, seed))
+        found = self._found()
+        found.write(self.request.out)
+        return found
+
+    def _floors(self) -> None:
+        kinds: dict[str, Runner] = {"chance": ChanceArm(self.question)}
+        if self.request.task != "regress" and not self.task.chooses:
+            kinds["tfidf"] = TfidfArm(self.question)
+        for name in FLOORS:
+            if name in kinds:
+                self._add(Arm(name, "", FLOOR_TITLES[name]), kinds[name], "")
+
+    def _add(self, arm: Arm, runner: Runner, weights: str) -> None:
+        self.arms.append(arm)
+        self.runners[arm.name], self.weights[arm.name] = runner, weights
+
+    def _system(self, name: str) -> None:
+        """Pre-train a system, or find it trained, and make its arms."""
+        card, request = systems.load(name), self.request
+        folder = request.out / MODELS / name
+        self.told.say(card.title)
+        runtime.forget_peak_memory()
+        made = pretrain(name, corpus=request.corpus, out=folder, size=request.size, budget=request.budget,
+                        seed=request.seed, device=request.device, progress=self.told.progress,
+                        **request.pretraining)  # fmt: skip
+        peak = runtime.peak_memory()
+        model = load(folder, request.device)
+        weights = _weights(folder)
+        known = _read_cards(request.out)
+        if known.get(name, {}).get("weights") != weights:
+            found = ModelCard(
+                name, card.title, card.paper, str(folder.relative_to(request.out)), made.size, made.parameters,
+                made.tokens, made.steps, made.seconds, peak, model.tokenizer.kind, model.tokenizer.vocab_size,
+                made.validation, self._bits(model),
+            )  # fmt: skip
+            files.write_json(request.out / CARDS, known | {name: {"weights": weights, "card": asdict(found)}})
+        self.cards.append(ModelCard(**_read_cards(request.out)[name]["card"]))
+        if card.makes_vectors:
+            self._arms_of(name, model, weights)
+
+    def _arms_of(self, name: str, model: Model, weights: str) -> None:
+        self.models[name] = model
+        tokens, title = TestTokens(), model.system.title
+        for scratch in (False, True) if self.request.scratch else (False,):
+            runner = NetworkArm(self.question, model, scratch=scratch, max_length=self.request.max_length,
+                                tokens=tokens)  # fmt: skip
+            key = f"{name} {SCRATCH}" if scratch else name
+            # the same network from scratch depends on the model's shape and tokenizer only, but both are its own
+            self._add(Arm(key, name, f"{title}, {SCRATCH}" if scratch else title, scratch), runner, weights)
+
+    def _bits(self, model: Model) -> float | None:
+        """Bits per character of the first test texts, each a document of its own."""
+        if model.system.language_model is None:
+            return None
+        return evaluate_lm(model, [[text] for text in self.question.test.texts[:LM_TEXTS] if text]).bits_per_character
+
+    def _identity(self, arm: str, labels: int | None) -> dict[str, Any]:
+        """What a run depends on: the rows, the task, the first weights and how they are trained."""
+        settings = self.runners[arm].settings(labels)
+        return {
+            "weights": self.weights[arm], "train": digest(self.question.train), "test": digest(self.question.test),
+            "task": self.task.name, "settings": settings,
+        }  # fmt: skip
+
+    def _row(self, arm: str, labels: int | None, seed: int) -> Row:
+        """A run, from the book or done now; what each test row got is on the disk before the run is in the book."""
+        identity = self._identity(arm, labels)
+        key = hashlib.sha256(json.dumps([arm, labels, seed, identity], sort_keys=True).encode()).hexdigest()[:16]
+        for line in self.book.lines("key", "row"):
+            if line["key"] == key and (self.request.out / line["row"]["answers"]).is_file():
+                row = Row(**line["row"])
+                self.told.row(row, self.task.best)
+                return row
+        began = time.monotonic()
+        runtime.forget_peak_memory()
+        found = self.runners[arm].run(labels, seed, self.told.progress)
+        path = Path(ANSWERS) / f"{key}.npy"
+        files.write_atomic(self.request.out / path, _npy(found.evidence))
+        row = Row(arm, labels, labels or len(self.question.train), seed, found.scores, time.monotonic() - began,
+                  runtime.peak_memory(), path.as_posix(), versions())  # fmt: skip
+        self.book.add({"key": key, "row": asdict(row), "identity": identity})
+        self.told.row(row, self.task.best)
+        return row
+
+    def _found(self) -> Comparison:
+        request, question = self.request, self.question
+        samples = self._samples()
+        standings = [
+            Standing(arm, labels, labels or len(question.train), len(sample.values), *sample.interval())
+            for (arm, labels), sample in samples.items()
+        ]
+        contrasts = [
+            Contrast(first, second, labels, *sample.less(samples[second, labels]))
+            for (first, labels), sample in samples.items()
+            for second in [arm.name for arm in self.arms]
+            if [arm.name for arm in self.arms].index(first) < [arm.name for arm in self.arms].index(second)
+        ]
+        built_in = isinstance(request.corpus, homographs.HomographCorpus)
+        found = Comparison(
+            command=request.command, made=datetime.datetime.now().astimezone().isoformat(timespec="seconds"),
+            corpus=_name_of(request.corpus), train=Path(request.train).name,
+            test=Path(request.test).name if request.test else "", budget=request.budget, size=request.size,
+            threads=len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1,
+            task=self.task.name, metric=self.task.best, num_train=len(question.train), num_test=len(question.test),
+            num_seeds=request.seeds, arms=self.arms, models=self.cards, rows=self.rows, standings=standings,
+            contrasts=contrasts, notices=[homographs.NOTICE] if built_in else [],
+        )  # fmt: skip
+        return self._with_words(found, built_in)
+
+    def _samples(self) -> dict[tuple[str, int | None], Sample]:
+        evidence: dict[tuple[str, int | None], list[Any]] = {}
+        for row in self.rows:
+            evidence.setdefault((row.arm, row.labels), []).append(np.load(self.request.out / row.answers))
+        return {key: Sample(parts, self.task.figure) for key, parts in evidence.items()}
+
+    def _with_words(self, found: Comparison, built_in: bool) -> Comparison:
+        """The word in context, in every system that makes vectors."""
+        request, test = self.request, self.question.test
+        if not request.word:
+            return found
+        seen = in_context.known_occurrences(request.word, PER_SENSE) if built_in else [
+            *in_context.occurrences(test.texts, request.word), *in_context.occurrences(request.sentences, request.word)
+        ]  # fmt: skip
+        models = list(self.models.values())
+        return replace(
+            found,
+            maps=[in_context.word_map(model, request.word, seen) for model in models if len(seen) > 2],
+            pairs=[in_context.word_pair(model, request.word, *request.sentences[:2]) for model in models
+                   if len(request.sentences) > 1],
+            neighbours=[each for model in models for each in
+                        in_context.neighbours(model, request.word, request.sentences, test.texts)],
+            separations=[in_context.separations(model, PER_SENSE) for model in models] if built_in else [],
+        )  # fmt: skip
+
+
+def examples_of(request: Request, task: Task) -> tuple[Examples, Examples]:
+    """The rows to learn from and the rows to score on."""
+    text, pair, label = request.columns
+
+    def read(path: str | Path, training: bool) -> Examples:
+        table = read_table(path, text_column=text, pair_column=pair, label_column=label, pairs=task.pairs, labels=True,
+                           alternatives=task.chooses)  # fmt: skip
+        return from_table(table, training=training)
+
+    if request.test is not None:
+        return read(request.train, True), read(request.test, False)
+    whole = read(request.train, True)
+    count = min(MOST_HELD_OUT, max(1, round(HELD_OUT * len(whole))))
+    held = subset(task.strata(whole.labels), count, HELD_OUT_SEED)
+    return whole.take(np.setdiff1d(np.arange(len(whole)), held)), whole.take(held)
+
+
+def digest(examples: Examples) -> str:
+    """The SHA-256 of some rows' texts and labels."""
+    found = hashlib.sha256()
+    for row in zip(examples.texts, examples.pairs or [""] * len(examples), examples.labels, strict=True):
+        found.update(json.dumps(row, ensure_ascii=False).encode())
+    return found.hexdigest()
+
+
+def _weights(folder: Path) -> str:
+    """What distinguishes a model folder's weights and tokenizer from another's."""
+    listed: dict[str, dict[str, Any]] = files.read_json(folder / FOLDER_CARD)["files"]
+    return hashlib.sha256(json.dumps({n: f["sha256"] for n, f in sorted(listed.items())}).encode()).hexdigest()
+
+
+def _read_cards(out: Path) -> dict[str, Any]:
+    return files.read_json(out / CARDS) if (out / CARDS).is_file() else {}
+
+
+def _npy(evidence: Any) -> bytes:
+    """Evidence as a .npy file, in bytes where it is counts below 256, else in float32."""
+    from io import BytesIO
+
+    small = np.all((evidence == np.floor(evidence)) & (evidence >= 0) & (evidence < 256))
+    stream = BytesIO()
+    np.save(stream, evidence.astype(np.uint8 if small else np.float32), allow_pickle=False)
+    return stream.getvalue()
+
+
+def _name_of(corpus: Any) -> str:
+    if isinstance(corpus, homographs.HomographCorpus):
+        return "built-in"
+    paths: Iterable[Any] = [corpus] if isinstance(corpus, str | Path) else corpus
+    return ", ".join(Path(path).name for path in paths if isinstance(path, str | Path))

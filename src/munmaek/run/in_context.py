@@ -1,0 +1,110 @@
+"""A word in context, as each system sees it: occurrences in a plane, two sentences, and the nearest words."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from munmaek.data import homographs
+from munmaek.run.comparison import Neighbours, Separation, WordMap, WordPair
+from munmaek.run.model import Model
+from munmaek.tasks.sense import flatten_to_plane, separation
+
+MOST_OCCURRENCES = 60
+NEIGHBOURHOOD = 400
+"""Texts whose words are looked through for neighbours."""
+NUM_NEIGHBOURS = 6
+
+
+@dataclass(frozen=True)
+class Occurrence:
+    """A word at text[start:end], with its sense ("" where nobody knows)."""
+
+    text: str
+    start: int
+    end: int
+    sense: str = ""
+
+
+def occurrences(texts: Sequence[str], word: str, most: int = MOST_OCCURRENCES) -> list[Occurrence]:
+    """The first texts in which the word opens an eojeol, one occurrence of each."""
+    opening = re.compile(rf"(?<!\S){re.escape(word)}")
+    found: list[Occurrence] = []
+    for text in texts:
+        match = opening.search(text)
+        if match and len(found) < most:
+            found.append(Occurrence(text, match.start(), match.end()))
+    return found
+
+
+def known_occurrences(word: str, per_sense: int, seed: int = 0) -> list[Occurrence]:
+    """Held-out occurrences of a homograph of the built-in corpus, the motto's two last where it is 눈."""
+    examples = [e for e in homographs.sense_examples(per_sense, seed=seed) if e.word == word]
+    if word == homographs.MOTTO_WORD:
+        examples += homographs.motto_examples()
+    glosses = homographs.senses()[word]
+    return [Occurrence(e.text, e.start, e.end, glosses[e.sense]) for e in examples]
+
+
+def word_map(model: Model, word: str, found: Sequence[Occurrence], layer: int = -1) -> WordMap:
+    """The occurrences in the plane in which a layer's vectors differ most."""
+    vectors = np.stack([model.span_layers(each.text, each.start, each.end)[layer] for each in found])
+    points = [(round(float(x), 4), round(float(y), 4)) for x, y in flatten_to_plane(vectors)]
+    place = range(model.num_layers)[layer]
+    return WordMap(model.system.name, word, place, points, [each.text for each in found],
+                   [each.sense for each in found], [each.start for each in found])  # fmt: skip
+
+
+def word_pair(model: Model, word: str, first: str, second: str) -> WordPair:
+    """The cosine of the word's vectors in two sentences, layer by layer."""
+    return WordPair(model.system.name, word, first, second, model.similar(first, second, word).layers)
+
+
+def separations(model: Model, per_sense: int, seed: int = 0) -> Separation:
+    """How well each layer tells the senses of the built-in corpus's homographs apart, in held-out documents."""
+    words: dict[str, list[homographs.SenseExample]] = {}
+    for example in homographs.sense_examples(per_sense, seed=seed):
+        words.setdefault(example.word, []).append(example)
+    areas: list[list[float]] = []
+    for examples in words.values():
+        if len({e.sense for e in examples}) > 1:
+            vectors = np.stack([model.span_layers(e.text, e.start, e.end) for e in examples], axis=1)
+            areas.append([separation(layer, [e.sense for e in examples]) for layer in vectors])
+    return Separation(model.system.name, "built-in", np.mean(areas, axis=0).tolist())
+
+
+def neighbours(model: Model, word: str, sentences: Sequence[str], texts: Sequence[str]) -> list[Neighbours]:
+    """For the word in each sentence, the eojeols of other texts whose vectors there are nearest, each form once."""
+    names: list[tuple[str, str]] = []
+    vectors: list[NDArray[np.float32]] = []
+    for text in texts[:NEIGHBOURHOOD]:
+        states, tokens = model.states(text)[-1], model.tokens(text)
+        for match in re.finditer(r"\S+", text):
+            chosen = [i for i, t in enumerate(tokens) if t.start < match.end() and t.end > match.start()]
+            if chosen:
+                names.append((match.group(), text))
+                vectors.append(states[chosen].mean(axis=0))
+    if not vectors:
+        return []
+    table = np.stack(vectors)
+    table /= np.maximum(np.linalg.norm(table, axis=1, keepdims=True), 1e-12)
+    return [_nearest(model, word, sentence, names, table) for sentence in sentences]
+
+
+def _nearest(
+    model: Model, word: str, sentence: str, names: Sequence[tuple[str, str]], table: NDArray[np.float32]
+) -> Neighbours:
+    asked = model.word_vector(sentence, word)
+    cosines = table @ (asked / max(1e-12, float(np.linalg.norm(asked))))
+    found: dict[str, tuple[str, str, float]] = {}
+    for place in np.argsort(-cosines, kind="stable").tolist():
+        form, text = names[place]
+        if text != sentence:
+            found.setdefault(form, (form, text, float(cosines[place])))
+        if len(found) == NUM_NEIGHBOURS:
+            break
+    return Neighbours(model.system.name, word, sentence, list(found.values()))

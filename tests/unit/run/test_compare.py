@@ -1,0 +1,197 @@
+"""Two systems on small reviews: what is kept, what is never done again, and that an interruption changes nothing."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import subprocess
+import sys
+import time
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from munmaek.core.errors import Interrupted, RequestError
+from munmaek.run import compare as module
+from munmaek.run.compare import Told, compare
+from munmaek.run.comparison import Comparison, read
+
+SENTENCES = ("배우 음악 정말 좋다", "결말 배우 너무 지루하다")
+OPTIONS: dict[str, Any] = {
+    "systems": ["ngram", "word2vec", "bert"], "size": "tiny", "budget": "30 steps", "labels": [8, None], "seeds": 2,
+    "seeds_all": 1, "word": "배우", "sentences": SENTENCES,
+    "pretraining": {"tokenizer": "word", "vocab_size": 300, "min_count": 1},
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def corpus(tmp_path_factory: pytest.TempPathFactory, labelled) -> Path:
+    """The labelled files' texts, without their labels."""
+    path = tmp_path_factory.mktemp("text") / "corpus.txt"
+    rows = [line.split("\t")[0] for part in labelled for line in part.read_text("utf-8").splitlines()[1:]]
+    path.write_text("\n".join(rows) + "\n", "utf-8")
+    return path
+
+
+def run(out: Path, corpus: Path, labelled: tuple[Path, Path], **changes: Any) -> Comparison:
+    given = OPTIONS | {"train": labelled[0], "test": labelled[1]} | changes
+    pretraining = given.pop("pretraining") | {"cache": corpus.parent / "cache"}
+    return compare(out=out, corpus=corpus, pretraining=pretraining, command="munmaek compare", **given)
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory, corpus: Path, labelled) -> tuple[Comparison, Path]:
+    out = tmp_path_factory.mktemp("comparison")
+    return run(out, corpus, labelled), out
+
+
+def kept(found: Comparison) -> list[dict[str, Any]]:
+    """Rows without what the clock says."""
+    return [{k: v for k, v in asdict(row).items() if k not in ("seconds", "peak_memory")} for row in found.rows]
+
+
+def test_every_arm_at_every_size(made) -> None:
+    found, _ = made
+    arms = [arm.name for arm in found.arms]
+    assert arms == ["chance", "tfidf", "word2vec", "word2vec from scratch", "bert", "bert from scratch"]
+    assert {(r.arm, r.labels) for r in found.rows} == {(arm, size) for arm in arms for size in (8, None)}
+    assert len(found.rows) == 6 * (2 + 1)
+    assert {s.num_seeds for s in found.standings if s.labels == 8} == {2}
+    chance = found.standing("chance", None)
+    assert chance is not None
+    assert chance.mean == 0.5
+    assert len(found.contrasts) == 2 * 15
+    forth, back = found.contrast("tfidf", "chance", None), found.contrast("chance", "tfidf", None)
+    assert forth is not None
+    assert back is not None
+    assert (forth.difference, forth.low) == (-back.difference, -back.high)
+    assert forth.decided
+    assert forth.low > 0
+
+
+def test_models_are_described_and_language_models_measured(made) -> None:
+    found, out = made
+    cards = {card.system: card for card in found.models}
+    assert set(cards) == {"ngram", "word2vec", "bert"}
+    assert 0 < (cards["ngram"].bits_per_character or 0) < 10
+    assert cards["bert"].bits_per_character is None
+    assert all((out / card.folder / "munmaek.json").is_file() for card in cards.values())
+
+
+def test_a_word_in_context(made) -> None:
+    found, _ = made
+    pairs = {pair.system: pair.layers for pair in found.pairs}
+    assert pairs["word2vec"] == [pytest.approx(1.0, abs=1e-6)]
+    assert pairs["bert"][-1] < 0.999
+    maps = {each.system: each for each in found.maps}
+    assert set(map(tuple, maps["word2vec"].points)) == {(0.0, 0.0)}
+    assert np.ptp(np.array(maps["bert"].points)) > 0.01
+    assert all(text[start:].startswith("배우") for text, start in zip(maps["bert"].texts, maps["bert"].starts,
+                                                                    strict=True))  # fmt: skip
+    first = next(each for each in found.neighbours if each.system == "word2vec")
+    assert first.found[0][0] == "배우"
+    assert first.found[0][2] == pytest.approx(1.0, abs=1e-5)
+
+
+def test_read_gives_what_was_written(made) -> None:
+    found, out = made
+    again = read(out)
+    assert json.loads(json.dumps(asdict(again))) == json.loads(json.dumps(asdict(found)))
+    (out / "comparison.json").rename(out / "moved.json")
+    with pytest.raises(ValueError, match="no comparison"):
+        read(out)
+    (out / "moved.json").rename(out / "comparison.json")
+
+
+def test_nothing_is_done_twice(made, corpus: Path, labelled, monkeypatch) -> None:
+    found, out = made
+    monkeypatch.setattr(module.NetworkArm, "run", _never)
+    monkeypatch.setattr(module.TfidfArm, "run", _never)
+    assert kept(run(out, corpus, labelled)) == kept(found)
+    fewer = run(out, corpus, labelled, systems=["bert"], labels=[8])  # a part by itself
+    assert [row["answers"] for row in kept(fewer)] == [
+        row["answers"] for row in kept(found) if row["labels"] == 8 and "word2vec" not in row["arm"]
+    ]
+    with pytest.raises(AssertionError, match="done again"):
+        run(out, corpus, labelled, task="classify", max_length=16)
+
+
+def _never(self: object, *_: object, **__: object) -> None:
+    raise AssertionError("done again")
+
+
+def test_an_interruption_changes_nothing(made, corpus: Path, labelled, tmp_path: Path) -> None:
+    found, _ = made
+    heard: list[str] = []
+
+    def stop(row: Any, metric: str) -> None:
+        heard.append(row.arm)
+        if len(heard) == 5:
+            raise Interrupted("stopped", signal_number=2)
+
+    with pytest.raises(Interrupted):
+        run(tmp_path, corpus, labelled, told=Told(row=stop))
+    assert not (tmp_path / "comparison.json").exists()
+    assert kept(run(tmp_path, corpus, labelled)) == kept(found)
+
+
+def test_rows_are_held_out_where_there_is_no_test_table(corpus: Path, labelled, tmp_path: Path) -> None:
+    found = run(tmp_path, corpus, labelled, test=None, systems=["word2vec"], labels=[8], scratch=False)
+    assert (found.num_train, found.num_test, found.test) == (128, 32, "")
+    assert [arm.name for arm in found.arms] == ["chance", "tfidf", "word2vec"]
+
+
+def test_what_cannot_be_asked(corpus: Path, labelled, tmp_path: Path) -> None:
+    with pytest.raises(RequestError, match="not so many labels"):
+        run(tmp_path, corpus, labelled, labels=[1_000])
+    with pytest.raises(RequestError, match="no system"):
+        run(tmp_path, corpus, labelled, systems=["word3vec"])
+    assert list(tmp_path.iterdir()) == []
+
+
+SCRIPT = """
+import json, sys
+from munmaek.run.compare import compare
+
+options = json.loads(sys.argv[1])
+print("started", flush=True)
+compare(**options)
+print("finished", flush=True)
+"""
+
+
+def start(out: Path, corpus: Path, labelled: tuple[Path, Path]) -> subprocess.Popen[str]:
+    options = OPTIONS | {"out": str(out), "corpus": str(corpus), "train": str(labelled[0]), "test": str(labelled[1])}
+    options["pretraining"] = OPTIONS["pretraining"] | {"cache": str(corpus.parent / "cache")}
+    process = subprocess.Popen([sys.executable, "-c", SCRIPT, json.dumps(options)], stdout=subprocess.PIPE,
+                               env=os.environ | {"OMP_NUM_THREADS": "1"}, text=True)  # fmt: skip
+    assert process.stdout is not None
+    assert process.stdout.readline() == "started\n"
+    return process
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1800)
+def test_killed_twenty_times_equals_uninterrupted(corpus: Path, labelled, tmp_path: Path) -> None:
+    whole, killed = tmp_path / "whole", tmp_path / "killed"
+    began = time.monotonic()
+    assert start(whole, corpus, labelled).communicate()[0] == "finished\n"
+    length = time.monotonic() - began
+    moments, kills = random.Random(11), 0
+    while kills < 20:
+        process = start(killed, corpus, labelled)
+        try:
+            process.communicate(timeout=moments.random() * length / 3)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.communicate()
+            kills += 1
+        else:  # it was done: some is taken away, so that every kill falls into work
+            lines = (killed / "rows.jsonl").read_bytes().split(b"\n")
+            (killed / "rows.jsonl").write_bytes(b"\n".join(lines[:4]))
+    assert start(killed, corpus, labelled).communicate()[0] == "finished\n"
+    assert kept(read(killed)) == kept(read(whole))
