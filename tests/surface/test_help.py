@@ -18,7 +18,7 @@ import pytest
 
 SNAPSHOTS = Path(__file__).with_name("help")
 VERBS = (
-    "tour", "doctor", "prepare", "pretrain", "finetune", "evaluate", "table",
+    "tour", "doctor", "prepare", "pretrain", "finetune", "evaluate", "table", "report",
     "predict", "fill", "generate", "embed", "similar", "nearest", "analogy", "fetch", "import", "export",
 )  # fmt: skip
 MOST_SECONDS = 0.3

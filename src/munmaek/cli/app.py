@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 import munmaek
-from munmaek.cli import corpora, models, training, words, writing
+from munmaek.cli import comparing, corpora, models, training, words, writing
 from munmaek.cli.language import say
 from munmaek.cli.tour import tour
 
@@ -26,6 +26,8 @@ VERBS = (
      "미세 조정한 모델을 라벨 데이터로, 언어 모델을 글로, 낱말 벡터를 낱말 쌍으로 평가합니다."),
     ("table", training.table, "What pre-training is worth, by the number of labels.",
      "라벨 수에 따라 사전 학습이 얼마나 도움이 되는지 표로 봅니다."),
+    ("report", comparing.report, "Write what a comparison found as one page, with figures.",
+     "비교한 결과를 그림이 든 한 쪽짜리 보고서로 씁니다."),
     ("predict", models.predict, "Predict labels or scores, with probabilities.",
      "라벨이나 점수를 확률과 함께 예측합니다."),
     ("fill", models.fill, "Fill in the blank.", "빈칸을 채웁니다."),
