@@ -19,7 +19,7 @@ import pytest
 SNAPSHOTS = Path(__file__).with_name("help")
 VERBS = (
     "tour", "doctor", "prepare", "pretrain", "finetune", "evaluate", "table", "compare",
-    "predict", "fill", "generate", "embed", "similar", "nearest", "analogy", "fetch", "import", "export",
+    "report", "predict", "fill", "generate", "embed", "similar", "nearest", "analogy", "fetch", "import", "export",
 )  # fmt: skip
 MOST_SECONDS = 0.3
 

@@ -28,6 +28,8 @@ VERBS = (
      "라벨 수에 따라 사전 학습이 얼마나 도움이 되는지 표로 봅니다."),
     ("compare", comparing.compare, "What each generation buys on your text and labels, beside two floors.",
      "내 글과 라벨에서 세대마다 무엇을 얻는지 한 번에 견줍니다."),
+    ("report", comparing.report, "Write what a comparison found as one page, with figures.",
+     "비교한 결과를 그림이 든 한 쪽짜리 보고서로 씁니다."),
     ("predict", models.predict, "Predict labels or scores, with probabilities.",
      "라벨이나 점수를 확률과 함께 예측합니다."),
     ("fill", models.fill, "Fill in the blank.", "빈칸을 채웁니다."),

@@ -1,4 +1,4 @@
-"""The verb that the tool is for: compare."""
+"""The verbs that the tool is for: compare, and report, which shows what was found."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from typing import Annotated, Any
 
 from munmaek.cli import options
 from munmaek.cli.corpora import corpus_of
-from munmaek.cli.declare import option
-from munmaek.cli.language import say
+from munmaek.cli.declare import argument, option
+from munmaek.cli.language import chosen, say
 from munmaek.cli.output import aligned, duration, note, show_json, show_lines
 from munmaek.cli.progress import TrainingProgress
 from munmaek.cli.training import label_count, read_settings
@@ -59,6 +59,11 @@ BothKinds = Annotated[
     option(
         "--tokenizer", "One kind for all; else what suits each.", "모두에 같은 종류. 없으면 저마다.", metavar="KIND"
     ),
+]
+
+Folder = Annotated[
+    Path,
+    argument("DIR", "The folder of a comparison; the page goes there.", "비교한 폴더. 보고서도 여기에 씁니다."),
 ]
 
 
@@ -112,6 +117,20 @@ def compare(
         show_json(found)
         return
     show_lines(["", *_table(found), "", f"{found.metric} (%), {found.num_test:,} {say('test rows', '줄로 채점')}"])
+    _show_page(found, out)
+
+
+def report(folder: Folder) -> None:
+    """Write the page of a comparison; report.page does the work."""
+    from munmaek.run import comparison
+
+    _show_page(comparison.read(folder), folder)
+
+
+def _show_page(found: Any, folder: Path) -> None:
+    from munmaek.report import page
+
+    show_lines([str(page.write(found, folder, chosen() == "ko"))])
 
 
 def _sentences(word: str, sentence: list[str] | None) -> tuple[str, ...]:

@@ -21,8 +21,8 @@ COLOURS = ("#1f6f8b", "#e07a3f", "#5b8c3e", "#8e5ea2", "#b8860b")
 MARKS = "os^Dv"
 
 
-def new_figure(columns: int, width: float, height: float) -> tuple[Figure, list[Axes]]:
-    """A figure with axes side by side, drawn off screen, in a font that has Hangul.
+def new_figure(columns: int, width: float, height: float, rows: int = 1) -> tuple[Figure, list[Axes]]:
+    """A figure with axes side by side, row by row, drawn off screen, in a font that has Hangul.
 
     Raises RequestError where matplotlib is not installed.
     """
@@ -32,9 +32,10 @@ def new_figure(columns: int, width: float, height: float) -> tuple[Figure, list[
     except ImportError:
         raise RequestError("figures need matplotlib", fix="pip install 'munmaek[plots]'") from None
     matplotlib.rcParams["axes.unicode_minus"] = False
+    matplotlib.rcParams["text.parse_math"] = False  # a user's word may hold a $
     matplotlib.rcParams["font.family"] = _hangul_font()
     figure = Figure(figsize=(width, height), dpi=150, layout="constrained")
-    return figure, list(np.atleast_1d(figure.subplots(1, columns)))
+    return figure, list(np.ravel(figure.subplots(rows, columns)))
 
 
 def _hangul_font() -> str:

@@ -1,0 +1,80 @@
+"""Words that more than one part of a report says: arms, numbers of labels, scores, times; in both languages."""
+
+from __future__ import annotations
+
+import math
+
+from munmaek.run.comparison import FLOORS, Comparison, Contrast, Standing
+
+CHANCE, TFIDF = FLOORS
+_METRICS = {"accuracy": "정확도", "macro_f1": "매크로 F1", "spearman": "스피어먼 상관", "pearson": "피어슨 상관"}
+
+
+def say(korean: bool, english: str, hangul: str) -> str:
+    """One of the two."""
+    return hangul if korean else english
+
+
+def title_of(comparison: Comparison, arm: str, korean: bool) -> str:
+    """What a person calls an arm."""
+    if arm == CHANCE:
+        return say(korean, "chance", "찍기")
+    if arm == TFIDF:
+        return "TF-IDF"
+    found = next((each for each in comparison.arms if each.name == arm), None)
+    if found is None or not korean or not found.scratch:
+        return found.title if found else arm
+    trained = next((each for each in comparison.arms if each.system == found.system and not each.scratch), None)
+    return f"{trained.title if trained else found.system} (사전 학습 없이)"
+
+
+def system_title(comparison: Comparison, system: str) -> str:
+    """What a person calls a system."""
+    cards = [card.title for card in comparison.models if card.system == system]
+    arms = [arm.title for arm in comparison.arms if arm.system == system and not arm.scratch]
+    return next(iter([*cards, *arms]), system)
+
+
+def metric_name(metric: str, korean: bool) -> str:
+    """The metric that decides, for a person."""
+    return _METRICS.get(metric, metric) if korean else metric.replace("_", " ")
+
+
+def labels_name(comparison: Comparison, labels: int | None, korean: bool) -> str:
+    """A number of labels: "100 labels", "all 4,000 labels"."""
+    if labels is not None:
+        return say(korean, f"{labels:,} labels", f"라벨 {labels:,}개")
+    count = max((each.num_labels for each in comparison.standings if each.labels is None), default=0)
+    return say(korean, f"all {count:,} labels", f"라벨 전부({count:,}개)")
+
+
+def listed(names: list[str], korean: bool) -> str:
+    """Names in a row; "A, B and C"."""
+    if korean or len(names) < 2:
+        return ", ".join(names)
+    return f"{', '.join(names[:-1])} and {names[-1]}"
+
+
+def points(value: float) -> str:
+    """A score or a difference of scores, times a hundred: "74.1"; a dash where there is none."""
+    return f"{100 * value:.1f}".replace("-", "−") if math.isfinite(value) else "–"
+
+
+def span(each: Standing | Contrast, korean: bool) -> str:
+    """The 95 % interval of a score or of a difference, in brackets; nothing where it is unknown."""
+    if not (math.isfinite(each.low) and math.isfinite(each.high)):
+        return say(korean, "(no interval)", "(구간 없음)")
+    return say(korean, f"({points(each.low)} to {points(each.high)})", f"({points(each.low)} ~ {points(each.high)})")
+
+
+def duration(seconds: float, korean: bool) -> str:
+    """Seconds as a person says them: "45 s", "12 min 05 s", "1 h 03 min"."""
+    whole = max(0, round(seconds))
+    hours, minutes, rest = whole // 3600, whole % 3600 // 60, whole % 60
+    if 0 < seconds < 10:
+        return say(korean, f"{seconds:.1f} s", f"{seconds:.1f}초")
+    if whole < 60:
+        return say(korean, f"{whole} s", f"{whole}초")
+    if not hours:
+        return say(korean, f"{minutes} min {rest:02d} s", f"{minutes}분 {rest:02d}초")
+    return say(korean, f"{hours} h {minutes:02d} min", f"{hours}시간 {minutes:02d}분")
