@@ -33,24 +33,36 @@ def new_figure(columns: int, width: float, height: float, rows: int = 1) -> tupl
         raise RequestError("figures need matplotlib", fix="pip install 'munmaek[plots]'") from None
     matplotlib.rcParams["axes.unicode_minus"] = False
     matplotlib.rcParams["text.parse_math"] = False  # a user's word may hold a $
-    matplotlib.rcParams["font.family"] = _hangul_font()
+    matplotlib.rcParams["font.family"] = _hangul_family()
     figure = Figure(figsize=(width, height), dpi=150, layout="constrained")
     return figure, list(np.ravel(figure.subplots(rows, columns)))
 
 
-def _hangul_font() -> str:
-    """The name of a font with Hangul: the one that the `plots` extra brings, or one of the system's."""
+def hangul_font() -> Path:
+    """A font file with Hangul: the one that the `plots` extra brings, or one of the system's.
+
+    Raises RequestError where there is none.
+    """
     from matplotlib import font_manager
 
     brought = find_spec("koreanize_matplotlib")
     for place in (brought.submodule_search_locations or []) if brought else []:
-        for path in sorted(Path(place).glob("fonts/NanumGothic*.ttf")):
-            font_manager.fontManager.addfont(str(path))
-    names = {font.name for font in font_manager.fontManager.ttflist}
+        for path in sorted(Path(place).glob("fonts/NanumGothic.ttf")):
+            return path
+    known = {font.name: font for font in font_manager.fontManager.ttflist}
     for name in ("NanumGothic", "Noto Sans CJK KR", "Noto Sans KR", "Apple SD Gothic Neo", "Malgun Gothic"):
-        if name in names:
-            return name
+        if name in known:
+            return Path(known[name].fname)
     raise RequestError("no font with Hangul was found", fix="pip install 'munmaek[plots]' brings one.")
+
+
+def _hangul_family() -> str:
+    """The name under which matplotlib knows that font."""
+    from matplotlib import font_manager
+
+    path = hangul_font()
+    font_manager.fontManager.addfont(str(path))
+    return font_manager.FontProperties(fname=str(path)).get_name()
 
 
 def sense_map(

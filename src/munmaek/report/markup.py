@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import base64
+import re
 from collections.abc import Sequence
 from html import escape
 from pathlib import Path
+
+from munmaek.report.lettering import font_face
 
 STYLE = """
 :root{color-scheme:light dark;--ink:#1d2327;--paper:#fff;--line:#d4d9dd;--soft:#f3f5f6;--mark:#1f6f8b}
 @media(prefers-color-scheme:dark){:root{--ink:#e6e9eb;--paper:#14181b;--line:#3a4247;--soft:#1f2529;--mark:#7cc4dd}}
 *{box-sizing:border-box}
 body{margin:0 auto;padding:1rem;max-width:68rem;color:var(--ink);background:var(--paper);line-height:1.55;
-font-family:system-ui,"Apple SD Gothic Neo","Malgun Gothic","Noto Sans KR","Noto Sans CJK KR",NanumGothic,sans-serif;
+font-family:"munmaek-carried",
+system-ui,"Apple SD Gothic Neo","Malgun Gothic","Noto Sans KR","Noto Sans CJK KR",NanumGothic,sans-serif;
 overflow-wrap:anywhere;word-break:keep-all}
 h1{font-size:1.5rem;line-height:1.25}h2{font-size:1.15rem;margin-top:2.2rem}
 .notice{border-left:4px solid var(--mark);background:var(--soft);padding:.6rem .9rem}
@@ -32,16 +36,17 @@ figure .scroll{background:#fff}img{display:block;width:100%;min-width:36rem;heig
 pre{white-space:pre-wrap;background:var(--soft);padding:.6rem .9rem;border-radius:6px}
 dt{font-weight:600}dd{margin:0 0 .5rem}
 """
-_POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
+_POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'; font-src data:"
 
 
 def document(language: str, title: str, body: Sequence[str]) -> str:
-    """A whole page; the parts of the body are HTML already."""
+    """A whole page; the parts of the body are HTML already. Letters that a system may lack travel with it."""
+    style = font_face(title + "".join(re.sub(r"<[^>]*>", "", part) for part in body)) + STYLE
     return (
         f'<!DOCTYPE html>\n<html lang="{language}">\n<head>\n<meta charset="utf-8">\n'
         f'<meta http-equiv="Content-Security-Policy" content="{_POLICY}">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n<link rel="icon" href="data:,">\n'
-        f"<title>{escape(title)}</title>\n<style>{STYLE}</style>\n</head>\n<body>\n<main>\n"
+        f"<title>{escape(title)}</title>\n<style>{style}</style>\n</head>\n<body>\n<main>\n"
         + "\n".join(body)
         + "\n</main>\n</body>\n</html>\n"
     )
