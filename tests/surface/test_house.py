@@ -24,7 +24,7 @@ SOURCES = sorted(PACKAGE.rglob("*.py"))
 EVERYTHING = [path for room in ("src", "tests", "benchmarks") for path in sorted((ROOT / room).rglob("*.py"))]
 SHAPELESS = {"utils", "util", "helpers", "helper", "common", "base", "manager", "managers", "misc"}
 # what a distribution is imported as, where the names differ
-IMPORTED_AS = {"scikit-learn": "sklearn", "koreanize-matplotlib": "koreanize_matplotlib"}
+IMPORTED_AS = {"fonttools": "fontTools", "scikit-learn": "sklearn", "koreanize-matplotlib": "koreanize_matplotlib"}
 
 
 def relative(path: Path) -> str:

@@ -24,7 +24,7 @@ def font_face(text: str) -> str:
     letters = {letter for letter in text if ord(letter) >= LATIN}
     if not letters:
         return ""
-    subset: Any = importlib.import_module("fontTools.subset")  # comes with matplotlib
+    subset: Any = importlib.import_module("fontTools.subset")
     options = subset.Options(flavor="woff", hinting=False, layout_features=[])
     options.drop_tables += _EDITORS
     font = subset.load_font(str(hangul_font()), options)

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from munmaek.run.model import Model
 from munmaek.run.tuning import Tuner, compute
-from munmaek.tasks import Task
+from munmaek.tasks import Answers, Task
 from munmaek.tasks.examples import Examples, subset
 from munmaek.tasks.labelled import Labelled
 from munmaek.tasks.tfidf import tfidf
@@ -51,7 +51,12 @@ class Question:
         """The training rows that a seed draws: the same for every arm, and fewer are among more."""
         return np.arange(len(self.train)) if labels is None else subset(self._strata, labels, seed)
 
-    def answered(self, answers: Any, found: NDArray[np.float32]) -> Answered:
+    def drawn(self, labels: int | None, seed: int) -> tuple[Examples, Answers]:
+        """Those rows as examples, and what can be answered; of alternatives, whatever rows were drawn."""
+        chosen = self.train.take(self.rows(labels, seed))
+        return chosen, self.task.fit((self.train if self.task.chooses else chosen).labels, self.train.where)
+
+    def answered(self, answers: Answers, found: NDArray[np.float32]) -> Answered:
         """Score answers to the test rows."""
         wanted = self.task.targets(answers, self.test.labels, self.test.where)
         return Answered(self.task.scores(answers, found, wanted), self.task.evidence(answers, found, wanted))
@@ -114,8 +119,7 @@ class TfidfArm:
     def run(self, labels: int | None, seed: int, progress: Progress | None = None) -> Answered:
         """Fit and answer."""
         question = self.question
-        chosen, test = question.train.take(question.rows(labels, seed)), question.test
-        answers = question.task.fit(chosen.labels, chosen.where)
+        (chosen, answers), test = question.drawn(labels, seed), question.test
         targets = question.task.targets(answers, chosen.labels, chosen.where)
         predicted = tfidf(chosen.texts, targets, test.texts, chosen.pairs, test.pairs)
         return question.answered(answers, np.eye(answers.num_outputs, dtype=np.float32)[predicted])
@@ -134,8 +138,7 @@ class ChanceArm:
     def run(self, labels: int | None, seed: int, progress: Progress | None = None) -> Answered:
         """Count and answer."""
         question = self.question
-        chosen = question.train.take(question.rows(labels, seed))
-        answers = question.task.fit(chosen.labels, chosen.where)
+        chosen, answers = question.drawn(labels, seed)
         rows = len(question.test)
         if not answers.classes:
             return question.answered(answers, np.full(rows, answers.mean, dtype=np.float32))

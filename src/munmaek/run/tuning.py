@@ -94,10 +94,12 @@ class Tuner:
         """The defaults for so many labels, what the paper does otherwise, and the changes asked for."""
         adaptation = self.model.system.adaptation
         own = dict(adaptation.settings(num_labels)) if adaptation and adaptation.settings else {}
+        usual = settings_for(num_labels, self.model.dim, static=self.model.num_layers == 1)
         if self.from_scratch:
             for name in ("frozen", "unfreeze", "layer_decay"):  # random weights are there to be trained
                 own.pop(name, None)
-        settings = dataclasses.replace(settings_for(num_labels, self.model.dim), **{**own, **self.changes})
+            usual = dataclasses.replace(usual, frozen=False)
+        settings = dataclasses.replace(usual, **{**own, **self.changes})
         if settings.auxiliary and (adaptation is None or adaptation.auxiliary is None):
             title = self.model.system.title
             raise RequestError(f"{title} has no auxiliary loss", where="auxiliary", fix="Leave it out.")

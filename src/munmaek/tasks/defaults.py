@@ -78,12 +78,32 @@ at most.
 """
 
 
-def settings_for(num_labels: int, dim: int) -> Settings:
-    """Settings for a number of labels and the width of an encoder.
+_ONE_VECTOR: tuple[tuple[int, Settings], ...] = tuple(
+    (
+        most,
+        replace(settings, dropout=0.0, warmup=0.0, learning_rate=rate, head_rate=head / rate, frozen=most <= 3_000),
+    )
+    for (most, settings), rate, head in zip(_BY_LABELS, (3e-4, 3e-4, 1e-3, 1e-3), (0.03, 0.03, 0.01, 0.01), strict=True)
+)
+"""The same for systems with one vector a word: no layers to upset, so what is learnt bears high rates.
 
-    The rate falls with the power 1.5 of the width past 256: 1.5e-4 there is 2.9e-5 at 768 and 3e-4 is 5.8e-5, about the
-    range that Devlin 2018 §A.3 recommends for BERT-base (2e-5 to 5e-5); narrow networks bear, and need, larger rates.
+With few labels the vectors had better stay what pre-training made them, and a head on small numbers must learn fast.
+On 4,000 reviews, three seeds, 100 and 1,000 labels: frozen with a head at 0.03 76.8 and 81.3 %; trained at 3e-4 with a
+head at 0.003 76.5 and 80.5; the same with a head at 0.03 75.6 and 81.1. On the 17 topics of the built-in corpus at 50
+and 200 labels 39 and 58 % against 18 and 38. With more labels they learn: on 8,000 reviews 1e-3 gave 81.7 and 4e-3
+80.6, after 3 epochs as after 8.
+"""
+
+
+def settings_for(num_labels: int, dim: int, *, static: bool = False) -> Settings:
+    """Settings for a number of labels, the width of an encoder and whether it has one vector a word.
+
+    The rate of layers falls with the power 1.5 of the width past 256: 1.5e-4 there is 2.9e-5 at 768 and 3e-4 is 5.8e-5,
+    about the range that Devlin 2018 §A.3 recommends for BERT-base (2e-5 to 5e-5); narrow networks bear, and need,
+    larger rates.
     """
+    if static:
+        return next(settings for most, settings in _ONE_VECTOR if num_labels <= most)
     settings = next(settings for most, settings in _BY_LABELS if num_labels <= most)
     factor = min(1.0, (REFERENCE_DIM / dim) ** 1.5)
     return replace(settings, learning_rate=settings.learning_rate * factor)

@@ -31,3 +31,10 @@ def test_the_recipe_has_the_settings() -> None:
     recipe = settings_for(100, 256).recipe(64)
     assert (recipe.learning_rate, recipe.max_length, recipe.optimizer) == (3e-4, 64, "adamw")
     assert recipe.rate(1.0) == 0.0
+
+
+def test_word_vectors_stay_as_they_are_with_few_labels_and_learn_with_many() -> None:
+    few, many = settings_for(100, 100, static=True), settings_for(150_000, 100, static=True)
+    assert (few.frozen, many.frozen) == (True, False)
+    assert few.learning_rate * few.head_rate == pytest.approx(0.03)
+    assert many.learning_rate > settings_for(150_000, 100).learning_rate

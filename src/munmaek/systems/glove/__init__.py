@@ -8,7 +8,7 @@ from typing import Any
 
 from munmaek.core.contracts import System, Tokenizer
 from munmaek.core.recipe import Recipe
-from munmaek.systems.glove import adapt, foreign
+from munmaek.systems.glove import foreign
 from munmaek.systems.glove.encoder import GloveEncoder
 from munmaek.systems.glove.model import PRESETS, Glove, GloveConfig
 from munmaek.systems.glove.objective import OPTIONS, GloveObjective
@@ -42,6 +42,5 @@ CARD = System(
     imports={"glove": foreign.read_text},
     tokenizer="word",
     vocab_size=400_000,
-    adaptation=adapt.ADAPTATION,
     holds_out=False,
 )

@@ -7,7 +7,7 @@ from typing import Any
 
 from munmaek.core.contracts import System, Tokenizer
 from munmaek.core.recipe import Recipe
-from munmaek.systems.word2vec import adapt, foreign
+from munmaek.systems.word2vec import foreign
 from munmaek.systems.word2vec.encoder import Word2VecEncoder, entries_of
 from munmaek.systems.word2vec.model import PRESETS, Word2Vec, Word2VecConfig
 from munmaek.systems.word2vec.objective import OPTIONS, Word2VecObjective
@@ -40,5 +40,4 @@ CARD = System(
     imports={"vectors": foreign.read_vectors},
     tokenizer="morpheme-word",
     vocab_size=200_000,
-    adaptation=adapt.ADAPTATION,
 )

@@ -138,7 +138,9 @@ def test_fine_tuning_trains_the_vectors(folder: Path, tmp_path: Path) -> None:
     rows = [f"{' '.join(words)}\t{int('눈이' in words)}" for i in range(120)
             for words in [[WORDS[(i * 5 + k * k) % len(WORDS)] for k in range(4)]]]  # fmt: skip
     (tmp_path / "rows.tsv").write_text("document\tlabel\n" + "\n".join(rows) + "\n", "utf-8")
-    finetune("classify", model=folder, train=tmp_path / "rows.tsv", out=tmp_path / "tuned", epochs=12)
+    settings = {"frozen": False, "learning_rate": 1e-3, "head_rate": 10.0}  # what many labels mean
+    finetune("classify", model=folder, train=tmp_path / "rows.tsv", out=tmp_path / "tuned", epochs=12,
+             settings=settings)  # fmt: skip
     before, after = read_folder(folder).module, read_folder(tmp_path / "tuned").module
     assert not torch.equal(before.words, after.words)
     assert torch.equal(before.contexts, after.contexts)
