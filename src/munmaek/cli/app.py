@@ -9,11 +9,10 @@ import typer
 import munmaek
 from munmaek.cli import comparing, corpora, models, training, words, writing
 from munmaek.cli.language import say
-from munmaek.cli.tour import tour
 
 VERBS = (
-    ("tour", tour, "See it work on the built-in corpus: a table and a picture.",
-     "둘러보기: 내장 말뭉치로 학습하고 표와 그림을 봅니다."),
+    ("tour", comparing.tour, "The whole lineage on the built-in corpus in minutes, ending in a report.",
+     "둘러보기: 내장 말뭉치로 모든 세대를 몇 분 안에 학습하고 보고서를 봅니다."),
     ("doctor", corpora.doctor, "Say what is in a corpus, before any training.",
      "학습하기 전에 말뭉치와 토크나이저를 진단합니다."),
     ("prepare", corpora.prepare, "Turn text into a tokenizer and shards; twice costs nothing.",

@@ -1,4 +1,4 @@
-"""The verbs that the tool is for: compare, and report, which shows what was found."""
+"""The verbs that the tool is for: tour and compare, and report, which shows what was found."""
 
 from __future__ import annotations
 
@@ -54,6 +54,14 @@ Sentence = Annotated[
 Floors = Annotated[
     bool, option("--floors/--no-floors", "Also chance and TF-IDF.", "찍기와 TF-IDF도.", shown=True)
 ]  # fmt: skip
+TourData = Annotated[
+    str, option("--data", "The built-in corpus, or film reviews.", "데이터.", metavar="built-in|nsmc", shown=True)
+]
+TourBudget = Annotated[
+    str | None,
+    option("--budget", "Of each system; 25s, of nsmc 10m.", "시스템마다. 없으면 25s, nsmc는 10m.", metavar="BUDGET"),
+]
+TourSize = Annotated[str | None, option("--size", "tiny, of nsmc mini.", "없으면 tiny, nsmc는 mini.", metavar="SIZE")]
 BothKinds = Annotated[
     str | None,
     option(
@@ -113,10 +121,33 @@ def compare(
             pretraining=pretraining | {"settings": read_settings(settings or [])},
             told=Told(progress, note, lambda row, metric: note(_row(row, metric))),
         )  # fmt: skip
+    _show(found, out, as_json)
+
+
+def tour(
+    out: options.OutFolder = options.DEMO,
+    data: TourData = "built-in",
+    budget: TourBudget = None,
+    size: TourSize = None,
+    seed: options.Seed = 0,
+    as_json: options.Json = False,
+) -> None:
+    """Compare all systems on a known data set; run.tour does the work."""
+    from munmaek.run.compare import Told
+    from munmaek.run.tour import tour as run
+
+    with TrainingProgress() as progress:
+        told = Told(progress, note, lambda row, metric: note(_row(row, metric)))
+        found = run(out, data=data, budget=budget, size=size, seed=seed, command=_command(), told=told)
+    _show(found, out, as_json)
+
+
+def _show(found: Any, out: Path, as_json: bool) -> None:
     if as_json:
         show_json(found)
         return
-    show_lines(["", *_table(found), "", f"{found.metric} (%), {found.num_test:,} {say('test rows', '줄로 채점')}"])
+    metric = f"{found.metric} (%), {found.num_test:,} {say('test rows', '줄로 채점')}"
+    show_lines(["", *_table(found), "", metric, *_senses(found), ""])
     _show_page(found, out)
 
 
@@ -131,6 +162,28 @@ def _show_page(found: Any, folder: Path) -> None:
     from munmaek.report import page
 
     show_lines([str(page.write(found, folder, chosen() == "ko"))])
+
+
+def _senses(found: Any) -> list[str]:
+    """By system: how well senses are told apart in the best layer, and the word's cosine in the two sentences."""
+    if not found.pairs:
+        return []
+    first = found.pairs[0]
+    areas = {each.system: each.layers for each in found.separations}
+    titles = {arm.system: arm.title for arm in found.arms if not arm.scratch}
+    header = [
+        say("system", "시스템"),
+        say(f"cosine of {first.word}, last layer", f"마지막 층에서 {first.word}의 코사인"),
+    ]
+    if areas:
+        header.append(say("senses told apart, best layer (0.5 = blind)", "뜻 구별, 가장 나은 층 (0.5 = 구별 못 함)"))
+    rows: list[tuple[str, ...]] = []
+    for pair in found.pairs:
+        layers = areas.get(pair.system)
+        best = max(range(len(layers)), key=layers.__getitem__) if layers else 0
+        area = (f"{layers[best]:.3f} ({say('layer', '층')} {best})",) if layers else ()
+        rows.append((titles[pair.system], f"{pair.layers[-1]:.3f}", *area))
+    return ["", f"{first.first} / {first.second}", "", *aligned(header, rows)]
 
 
 def _sentences(word: str, sentence: list[str] | None) -> tuple[str, ...]:

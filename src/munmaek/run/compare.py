@@ -67,6 +67,7 @@ class Request:
     sentences: tuple[str, ...]
     max_length: int | None
     pretraining: Mapping[str, Any]
+    own: Mapping[str, Mapping[str, Any]]
     seed: int
     device: str
     command: str
@@ -103,6 +104,7 @@ def compare(
     sentences: Sequence[str] = homographs.MOTTO,
     max_length: int | None = None,
     pretraining: Mapping[str, Any] | None = None,
+    own: Mapping[str, Mapping[str, Any]] | None = None,
     seed: int = 0,
     device: str = "auto",
     command: str = "",
@@ -122,6 +124,7 @@ def compare(
         scratch, floors: also each network from random weights; also the commonest class and TF-IDF.
         word, sentences: what is looked at in context; the sentences must contain the word.
         pretraining: further arguments of every `pretrain`, such as tokenizer, vocab_size, cache or settings.
+        own: system -> such arguments of it alone.
         told: hears of the progress.
     Raises:
         RequestError, DataError: the request or a table cannot be used. Interrupted, JobError: see trainer.
@@ -129,7 +132,7 @@ def compare(
     request = Request(
         Path(out), corpus, train, test, _names(systems), budget, size, tuple(labels), seeds, seeds_all, scratch,
         floors, task, (text_column, pair_column, label_column), word, tuple(sentences), max_length,
-        dict(pretraining or {}), seed, device, command,
+        dict(pretraining or {}), dict(own or {}), seed, device, command,
     )  # fmt: skip
     return _Comparing(request, told or Told()).run()
 
@@ -158,9 +161,13 @@ class _Comparing:
         self.cards: list[ModelCard] = []
         self.models: dict[str, Model] = {}
         self.rows: list[Row] = []
+        built_in = isinstance(request.corpus, homographs.HomographCorpus)
+        self.notices = [homographs.NOTICE] if built_in else []
 
     def run(self) -> Comparison:
         """All parts, in an order that shows something early: models, then the small sizes of every arm."""
+        for notice in self.notices:
+            self.told.say(notice)
         if self.request.floors:
             self._floors()
         for name in self.request.systems:
@@ -193,7 +200,7 @@ class _Comparing:
         runtime.forget_peak_memory()
         made = pretrain(name, corpus=request.corpus, out=folder, size=request.size, budget=request.budget,
                         seed=request.seed, device=request.device, progress=self.told.progress,
-                        **request.pretraining)  # fmt: skip
+                        **{**request.pretraining, **request.own.get(name, {})})  # fmt: skip
         peak = runtime.peak_memory()
         model = load(folder, request.device)
         weights = _weights(folder)
@@ -266,7 +273,6 @@ class _Comparing:
             for second in [arm.name for arm in self.arms]
             if [arm.name for arm in self.arms].index(first) < [arm.name for arm in self.arms].index(second)
         ]
-        built_in = isinstance(request.corpus, homographs.HomographCorpus)
         found = Comparison(
             command=request.command, made=datetime.datetime.now().astimezone().isoformat(timespec="seconds"),
             corpus=_name_of(request.corpus), train=Path(request.train).name,
@@ -274,9 +280,9 @@ class _Comparing:
             threads=len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1,
             task=self.task.name, metric=self.task.best, num_train=len(question.train), num_test=len(question.test),
             num_seeds=request.seeds, arms=self.arms, models=self.cards, rows=self.rows, standings=standings,
-            contrasts=contrasts, notices=[homographs.NOTICE] if built_in else [],
+            contrasts=contrasts, notices=self.notices,
         )  # fmt: skip
-        return self._with_words(found, built_in)
+        return self._with_words(found, built_in=bool(self.notices))
 
     def _samples(self) -> dict[tuple[str, int | None], Sample]:
         evidence: dict[tuple[str, int | None], list[Any]] = {}
@@ -284,7 +290,7 @@ class _Comparing:
             evidence.setdefault((row.arm, row.labels), []).append(np.load(self.request.out / row.answers))
         return {key: Sample(parts, self.task.figure) for key, parts in evidence.items()}
 
-    def _with_words(self, found: Comparison, built_in: bool) -> Comparison:
+    def _with_words(self, found: Comparison, *, built_in: bool) -> Comparison:
         """The word in context, in every system that makes vectors."""
         request, test = self.request, self.question.test
         if not request.word:
