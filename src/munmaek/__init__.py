@@ -16,6 +16,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from munmaek.run.compare import compare
     from munmaek.run.evaluate import evaluate
     from munmaek.run.evaluate_lm import evaluate_lm
     from munmaek.run.finetune import finetune
@@ -25,13 +26,24 @@ if TYPE_CHECKING:
     from munmaek.run.prepare import prepare
     from munmaek.run.pretrain import pretrain
 
-__all__ = ["Model", "evaluate", "evaluate_lm", "finetune", "generate", "load", "predict", "prepare", "pretrain"]
+__all__ = [
+    "Model",
+    "compare",
+    "evaluate",
+    "evaluate_lm",
+    "finetune",
+    "generate",
+    "load",
+    "predict",
+    "prepare",
+    "pretrain",
+]
 __version__ = "0.1.0"
 
 _HOMES = {
     "Model": "model", "load": "model", "pretrain": "pretrain", "prepare": "prepare",
     "finetune": "finetune", "evaluate": "evaluate", "predict": "predict",
-    "generate": "generate", "evaluate_lm": "evaluate_lm",
+    "compare": "compare", "generate": "generate", "evaluate_lm": "evaluate_lm",
 }  # fmt: skip
 
 

@@ -36,6 +36,16 @@ What = Annotated[
     ),
 ]
 
+Unlabelled = Annotated[
+    Path | None,
+    option(
+        "--unlabelled",
+        "Further texts without labels: it labels the surest itself and learns again.",
+        "라벨 없는 글. 확실한 것에 스스로 라벨을 달고 다시 배웁니다.",
+        metavar="FILE",
+    ),
+]
+
 
 def pretrain(
     system: options.System,
@@ -91,6 +101,7 @@ def finetune(
     pooling: options.TaskPooling = None,
     max_length: options.MaxLength = None,
     from_scratch: options.FromScratch = False,
+    unlabelled: Unlabelled = None,
     settings: options.Settings = None,
     as_json: options.Json = False,
 ) -> None:

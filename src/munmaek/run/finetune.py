@@ -5,8 +5,9 @@ from __future__ import annotations
 import dataclasses
 import math
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from munmaek.run import folder as model_folder
 from munmaek.run import tuned
 from munmaek.run.model import Model
 from munmaek.run.model import load as load_model
+from munmaek.run.self_training import read_texts, self_trained
 from munmaek.run.tuning import POOLINGS, Tuner, make_network
 from munmaek.tasks import Answers, Task, scores
 from munmaek.tasks.defaults import Settings
@@ -79,6 +81,7 @@ def finetune(
     pooling: str | None = None,
     max_length: int | None = None,
     from_scratch: bool = False,
+    unlabelled: str | Path | None = None,
     settings: Mapping[str, Any] | None = None,
     device: str = "auto",
     progress: Callable[[Event], None] | None = None,
@@ -94,6 +97,7 @@ def finetune(
         labels: use so many random training rows, with the classes' shares of the whole; more contain fewer.
         seeds: train so many times, from seed, seed + 1 ...; each draws its rows, order, head and dropout anew.
         epochs, learning_rate, pooling: instead of the defaults for the number of labels.
+        unlabelled: a file of further texts, to train itself on as well (run/self_training.py); for classify.
         settings: further ones by name, see `tasks.defaults.Settings`.
         from_scratch: the same network from random weights, to see what pre-training is worth.
     Raises:
@@ -118,8 +122,9 @@ def finetune(
         tuner.rows(labels, seed)
         for text in notes:
             announce(progress, text)
-        identity = _identity(task, loaded, train, dev, columns, labels, tuner)
-        runs = _Runs(tuner, out, identity, rank)
+        identity = _identity(task, loaded, train, dev, columns, labels, tuner, unlabelled)
+        texts = read_texts(unlabelled, text_column) if unlabelled is not None else []
+        runs = _Runs(tuner, out, identity, rank, texts)
         for number in range(seed, seed + seeds):
             runs.add(number, labels, progress)
         distributed.meet()
@@ -171,11 +176,13 @@ def _examples(
 def _identity(
     task: str, model: Model, train: str | Path, dev: str | Path | None,
     columns: tuple[str | None, str | None, str | None], labels: int | None, tuner: Tuner,
+    unlabelled: str | Path | None,
 ) -> dict[str, Any]:  # fmt: skip
     weights = model.facts.get("files", {}).get("model.safetensors", {})
     return {
         "task": task, "weights": weights.get("sha256"), "train": files.sha256_file(Path(train)),
         "dev": files.sha256_file(Path(dev)) if dev is not None else None, "columns": list(columns), "labels": labels,
+        "unlabelled": files.sha256_file(Path(unlabelled)) if unlabelled is not None else None,
         "changes": tuner.changes, "from_scratch": tuner.from_scratch, "max_length": tuner.max_length,
     }  # fmt: skip
 
@@ -183,8 +190,11 @@ def _identity(
 class _Runs:
     """The seeds of one fine-tuning: finished ones are remembered on disk, the best one's weights are kept there."""
 
-    def __init__(self, tuner: Tuner, out: Path, identity: dict[str, Any], rank: int) -> None:
+    def __init__(
+        self, tuner: Tuner, out: Path, identity: dict[str, Any], rank: int, unlabelled: Sequence[str] = ()
+    ) -> None:
         self.tuner, self.out, self.identity, self.rank = tuner, out, identity, rank
+        self.unlabelled = unlabelled
         self.work = out / model_folder.TRAINING
         self.rows: list[dict[str, Any]] = []
 
@@ -194,9 +204,8 @@ class _Runs:
         if done.is_file() and files.read_json(done).get("identity") == self.identity:
             self.rows.append(files.read_json(done))
             return
-        fitted = self.tuner.fit(
-            seed, labels, folder=self.work / f"seed-{seed}", identity=self.identity, progress=progress
-        )
+        learn = partial(self_trained, self.tuner, self.unlabelled) if self.unlabelled else self.tuner.fit
+        fitted = learn(seed, labels, folder=self.work / f"seed-{seed}", identity=self.identity, progress=progress)
         outcome = fitted.outcome
         row = {
             "seed": seed, "scores": fitted.scores, "seconds": outcome.seconds, "steps": outcome.steps,

@@ -186,8 +186,25 @@ class Tuner:
             module = self._copy
             checkpoint.copy_into(module, checkpoint.tensors_of(model.module), str(model.folder))
         encoder = model.system.encoder(module, model.tokenizer)
+        if settings.fresh_layers and not self.from_scratch:
+            self._renew(encoder, settings.fresh_layers, seed)
         network = make_network(model.system, encoder, self.task, answers, settings, seed + HEAD_STREAM)
         return network.to(model.device)
+
+    def _renew(self, encoder: Encoder, count: int, seed: int) -> None:
+        """Give the top layers fresh weights, drawn from the seed; the embeddings stay."""
+        model = self.model
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            other = model.system.encoder(model.system.build(model.module.config), model.tokenizer)  # type: ignore[arg-type]
+        layers, fresh = encoder.layer_groups(), other.layer_groups()
+        if count >= len(layers):
+            fix = f"{model.system.title} here has {len(layers) - 1} above its embeddings."
+            raise RequestError(f"{count} fresh layers", where="fresh_layers", fix=fix)
+        with torch.no_grad():
+            for old, new in zip(layers[-count:], fresh[-count:], strict=True):
+                for parameter, value in zip(old, new, strict=True):
+                    parameter.copy_(value)
 
     def _validation(
         self, answers: Answers, data: Labelled, settings: Settings

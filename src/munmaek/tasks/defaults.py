@@ -29,6 +29,7 @@ class Settings:
         pooling: how token states become a text's vector. dropout: before the head. weight_decay: of matrices.
         optimizer, muon_rate: as in a Recipe. network_dropout: of every dropout while training; below 0 leaves its own.
         subword_dropout: chance that a subword is passed over when a text is cut, anew each epoch (data/variation.py).
+        fresh_layers: so many top layers begin from new random weights (Zhang 2021 §4).
         frozen: the encoder stays as it is, and only what stands on it learns.
         reader: options of the system's own reader of an encoder's layers, where it has one.
         auxiliary: weight of the system's auxiliary loss (Radford 2018 equation 5: 0.5); 0 where it has none.
@@ -50,6 +51,7 @@ class Settings:
     decay: str = "linear"
     unfreeze: float = 0.0
     auxiliary: float = 0.0
+    fresh_layers: int = 0
     frozen: bool = False
     reader: Mapping[str, Any] = field(default_factory=dict[str, Any])
 

@@ -75,3 +75,17 @@ def test_outputs_are_those_of_evaluation_mode(tuner: Tuner) -> None:
     data = tuner._tokens(np.arange(10))
     fitted.network.train()
     assert np.array_equal(compute(tuner.model, fitted.network, data), compute(tuner.model, fitted.network, data))
+
+
+def test_fresh_layers_are_new_and_the_others_are_not(pretrained: Path, labelled) -> None:
+    examples = from_table(read_table(labelled[0], pairs=False, labels=True), training=True)
+    model = load(pretrained)
+    known = [[parameter.detach().clone() for parameter in group] for group in model.encoder.layer_groups()]
+    tiny = {"epochs": 0.01, "learning_rate": 1e-12, "head_rate": 1.0}
+    fitted = Tuner(model, tasks.load("classify"), examples, changes=tiny | {"fresh_layers": 1}).fit(0)
+    found = fitted.network.encoder.layer_groups()
+    same = [all(torch.allclose(a, b, atol=1e-6) for a, b in zip(old, new, strict=True))
+            for old, new in zip(known, found, strict=True)]  # fmt: skip
+    assert same == [True] * (len(known) - 1) + [False]
+    with pytest.raises(RequestError, match="fresh layers"):
+        Tuner(model, tasks.load("classify"), examples, changes={"fresh_layers": len(known)}).fit(0)
