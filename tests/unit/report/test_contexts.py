@@ -6,7 +6,7 @@ import dataclasses
 from pathlib import Path
 
 import pytest
-from planted import is_drawn, maps, planted
+from planted_comparison import is_drawn, maps, planted
 
 from munmaek.report.contexts import draw_layers, draw_panel, draw_senses, is_static, marked
 from munmaek.report.figures import new_figure

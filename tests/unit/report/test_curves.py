@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from matplotlib.axes import Axes
-from planted import is_drawn, planted
+from planted_comparison import is_drawn, planted
 
 from munmaek.report import curves
 from munmaek.report.curves import draw_cost, draw_labels

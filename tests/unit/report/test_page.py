@@ -8,7 +8,7 @@ import re
 from pathlib import Path
 
 import pytest
-from planted import is_drawn, maps, planted
+from planted_comparison import is_drawn, maps, planted
 
 from munmaek.cli import main
 from munmaek.report.page import write

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 
 import pytest
-from planted import planted
+from planted_comparison import planted
 
 from munmaek.report.ranking import labels_for_next_point, verdict, verdicts
 from munmaek.report.sentences import next_point, sentences
