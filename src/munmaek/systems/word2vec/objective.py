@@ -31,19 +31,36 @@ OPTIONS = {
 }
 """Options a user may set."""
 _ORDER, _WORDS = 0x0DE4, 0x3AD5
-_AT_ONCE = 1 << 15
+_AT_ONCE = 1 << 12
+"""Sentences looked at together."""
 Ints = NDArray[np.int64]
 
 
 @dataclass(frozen=True)
 class _Corpus:
-    """One corpus in pieces: sentences, cut where they are too long; pieces [borders[n], borders[n + 1]) are a batch."""
+    """One corpus in pieces: sentences, cut where they are longer than `most`.
+
+    Batch n is the pieces [borders[n], borders[n + 1]), of which begins[n] says where the first stands; see `_layout`.
+    """
 
     shards: Any
-    starts: NDArray[Any]
-    lengths: NDArray[np.uint16]
+    most: int
     batch_tokens: int
     borders: Ints
+    begins: Ints
+
+    def pieces(self, number: int) -> tuple[Ints, Ints]:
+        """The first token of each piece of a batch, and how many tokens it has."""
+        first, begin, skipped = self.begins[number].tolist()
+        if number + 1 < len(self.begins):
+            last, stop = self.begins[number + 1, :2].tolist()
+            end = stop + 1
+        else:
+            last = len(self.shards.documents) - 1
+            end = int(self.shards.document_offsets[self.shards.documents[last] + 1])
+        size = self.borders[number + 1] - self.borders[number]
+        *_, starts, lengths = _pieces(self.shards, self.most, first, last, begin, end)
+        return starts[skipped : skipped + size], lengths[skipped : skipped + size]
 
 
 @dataclass(frozen=True)
@@ -124,10 +141,11 @@ class Word2VecObjective:
         for corpus in self._corpora:
             if corpus.shards is data and corpus.batch_tokens == batch_tokens:
                 return corpus
-        starts, lengths = _pieces(data, min(self.max_length, batch_tokens))
-        if not len(starts):
+        most = min(self.max_length, batch_tokens)
+        borders, begins = _layout(data, most, batch_tokens)
+        if not len(begins):
             raise DataError("the corpus has no text to train on", where="corpus", fix="Run munmaek doctor on it.")
-        corpus = _Corpus(data, starts, lengths, batch_tokens, _stretches(lengths, batch_tokens))
+        corpus = _Corpus(data, most, batch_tokens, borders, begins)
         self._corpora = [*self._corpora[-3:], corpus]
         return corpus
 
@@ -238,47 +256,72 @@ def special_ids(tokenizer: Tokenizer) -> list[int]:
 def _counted(ids: NDArray[Any], size: int) -> Ints:
     """How often each id occurs, in bounded memory."""
     counts = np.zeros(size, np.int64)
-    step = 1 << 19
+    step = 1 << 16
     for start in range(0, len(ids), step):
         counts += np.bincount(ids[start : start + step], minlength=size)
     return counts
 
 
-def _pieces(data: Any, most: int) -> tuple[NDArray[Any], NDArray[np.uint16]]:
-    """Where every sentence begins and how long it is, cut into equal pieces where it is longer than `most`.
+def _layout(data: Any, most: int, batch_tokens: int) -> tuple[Ints, Ints]:
+    """Which pieces are a batch: runs of at most `batch_tokens` tokens, found a few documents at a time.
 
-    Six bytes a piece, and found a few documents at a time: a corpus is large beside the vectors.
+    Returns:
+        (batches + 1,) the number of each batch's first piece, and (batches, 3) where it stands: the place of its
+        document in the view, its sentence, and how many pieces of that sentence come before it. No piece is kept, since
+        a corpus has many of them beside its vectors.
     """
-    place = np.uint32 if len(data.ids) < 2**32 else np.int64
-    starts, lengths = [np.zeros(0, place)], [np.zeros(0, np.uint16)]
-    for first in range(0, len(data.documents), _AT_ONCE):
-        sentences = data.subset(data.documents[first : first + _AT_ONCE]).sentences()
-        begin = np.asarray(data.sentence_offsets[sentences])
-        size = data.sentence_offsets[sentences + 1] - begin
-        parts = -(-size // most)
-        owner = np.repeat(np.arange(len(parts)), parts)
-        number = np.arange(len(owner)) - np.repeat(np.cumsum(parts) - parts, parts)
-        low, high = ((number + n) * size[owner] // parts[owner] for n in (0, 1))
-        starts.append((begin[owner] + low).astype(place))
-        lengths.append((high - low).astype(np.uint16))
-    return np.concatenate(starts), np.concatenate(lengths)
+    borders, begins, left = [0], [], np.zeros((4, 0), np.int64)
+    step = max(1, _AT_ONCE * len(data.document_offsets) // len(data.sentence_offsets))
+    for first in range(0, len(data.documents), step):
+        last = min(first + step, len(data.documents)) - 1
+        end = int(data.document_offsets[data.documents[last] + 1])
+        owners, sentences, numbers, _, lengths = _pieces(data, most, first, last, None, end)
+        left = np.concatenate([left, np.stack([owners, sentences, numbers, lengths])], axis=1)
+        whole = last + 1 == len(data.documents)
+        while left.shape[1] and (whole or left[3].sum() > batch_tokens):
+            size = int(np.searchsorted(np.cumsum(left[3]), batch_tokens, side="right"))
+            begins.append(left[:3, 0].copy())
+            borders.append(borders[-1] + size)
+            left = left[:, size:]
+    return np.array(borders), np.array(begins, np.int64).reshape(-1, 3)
 
 
-def _stretches(lengths: NDArray[np.uint16], most: int) -> Ints:
-    """Borders of runs of pieces of at most `most` tokens each."""
-    borders = [0]
-    while borders[-1] < len(lengths):
-        ahead = np.cumsum(lengths[borders[-1] : borders[-1] + most], dtype=np.int64)
-        borders.append(borders[-1] + int(np.searchsorted(ahead, most, side="right")))
-    return np.array(borders)
+def _pieces(data: Any, most: int, first: int, last: int, begin: int | None, end: int) -> tuple[Ints, ...]:
+    """The pieces of some of a view's sentences, each sentence cut into equal ones where it is longer than `most`.
+
+    Args:
+        first, last: places in the view of the first and the last document. begin: its first sentence, by default the
+            document's. end: the sentence of the last document to stop before.
+    Returns:
+        (pieces,) each: place of the document, sentence, number in the sentence, first token, tokens.
+    """
+    documents = data.documents[first : last + 1]
+    opens, closes = data.document_offsets[documents], data.document_offsets[documents + 1]
+    opens[0], closes[-1] = opens[0] if begin is None else begin, end
+    sizes = closes - opens
+    sentences = np.arange(int(sizes.sum())) + np.repeat(opens - (np.cumsum(sizes) - sizes), sizes)
+    starts = np.asarray(data.sentence_offsets[sentences])
+    tokens = data.sentence_offsets[sentences + 1] - starts
+    parts = -(-tokens // most)
+    owner = np.repeat(np.arange(len(parts)), parts)
+    number = np.arange(len(owner)) - np.repeat(np.cumsum(parts) - parts, parts)
+    low, high = ((number + n) * tokens[owner] // parts[owner] for n in (0, 1))
+    return (
+        np.repeat(np.arange(first, last + 1), sizes)[owner],
+        sentences[owner],
+        number,
+        starts[owner] + low,
+        high - low,
+    )
 
 
 def _batch(corpus: _Corpus, number: int, seed: int, epoch: int, position: int) -> Batch:
-    first, last = int(corpus.borders[number]), int(corpus.borders[number + 1])
-    starts, lengths = (part[first:last].astype(np.int64) for part in (corpus.starts, corpus.lengths))
+    samples = np.arange(corpus.borders[number], corpus.borders[number + 1])
+    starts, lengths = corpus.pieces(number)
     offsets = np.concatenate([[0], np.cumsum(lengths)])
-    places = np.arange(offsets[-1]) + np.repeat(starts - offsets[:-1], lengths)
-    samples = np.arange(first, last)
+    places: Any = slice(int(starts[0]), int(starts[-1] + lengths[-1]))
+    if places.stop - places.start > offsets[-1]:  # the view has not all documents in between
+        places = np.arange(offsets[-1]) + np.repeat(starts - offsets[:-1], lengths)
     arrays: dict[str, NDArray[Any]] = {
         "input_ids": corpus.shards.ids[places].astype(np.int32), "offsets": offsets, "samples": samples,
         "seed": draw(seed, epoch, _WORDS).reshape(1).view(np.int64),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import heapq
+from array import array
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,8 +35,7 @@ def alias_table(counts: NDArray[np.int64], power: float) -> NDArray[np.uint32]:
     weights = np.where(counts > 0, np.maximum(counts, 1).astype(np.float64) ** power, 0.0)
     share = weights / weights.sum() * len(counts)
     bounds, other = np.ones(len(counts)), np.arange(len(counts))
-    low = np.flatnonzero(share < 1).tolist()
-    high = np.flatnonzero(share >= 1).tolist()
+    low, high = (array("q", np.flatnonzero(side).tobytes()) for side in (share < 1, share >= 1))
     while low and high:
         small, large = low.pop(), high[-1]
         bounds[small], other[small] = share[small], large
