@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from munmaek import tasks
 from munmaek.core.errors import DataError, RequestError
+from munmaek.data import tagged
 from munmaek.run.model import POOLINGS, load
 from munmaek.run.tuned import Tuned
 from munmaek.run.tuning import Tuner
@@ -64,7 +65,7 @@ def _targets(texts: Sequence[str], y: Any) -> NDArray[Any]:
 
 
 class _FineTuned(BaseEstimator):
-    """What a classifier and a regressor share."""
+    """What a classifier, a regressor and a tagger share."""
 
     def __init__(
         self,
@@ -104,7 +105,7 @@ class _FineTuned(BaseEstimator):
         fitted = tuner.fit(self.seed)
         self.tuned_ = Tuned(tuner.model, tuner.task, fitted.answers, fitted.network, tuner.max_length)
 
-    def _answer(self, X: Any) -> NDArray[np.float32]:
+    def _answer(self, X: Any) -> NDArray[Any]:
         check_is_fitted(self, "tuned_")
         return self.tuned_.answer(texts_of(X))
 
@@ -150,6 +151,45 @@ class TextRegressor(RegressorMixin, _FineTuned):
     def predict(self, X: Any) -> NDArray[np.float32]:
         """A number a text, `(texts,)`."""
         return self._answer(X)
+
+
+class SequenceTagger(_FineTuned):
+    """Fine-tune a model to find named entities in texts; arguments as of `TextClassifier` (`pooling` has no effect).
+
+    An entity is (start, end, type): text[start:end] in characters, and any name.
+    """
+
+    def fit(self, X: Any, y: Any) -> SequenceTagger:
+        """Learn from texts and the list of entities of each; DataError where there are none, or one is none."""
+        texts = texts_of(X)
+        self._learn("tag", texts, [tagged.join(row) for row in _entities(texts, y)])
+        self.types_ = sorted({name.partition("-")[2] for name in self.tuned_.answers.classes[1:]})
+        return self
+
+    def predict(self, X: Any) -> list[list[tagged.Entity]]:
+        """The entities found in each text, in its order."""
+        return [list(row) for row in self._answer(X)]
+
+    def score(self, X: Any, y: Any) -> float:
+        """F1 over entities: start, end and type must all be right."""
+        texts, found = texts_of(X), self._answer(X)
+        task, answers = self.tuned_.task, self.tuned_.answers
+        wanted = task.targets(answers, [tagged.join(row) for row in _entities(texts, y)], WHERE)
+        return task.scores(answers, found, wanted)[task.best]
+
+
+def _entities(texts: Sequence[str], y: Any) -> list[list[tagged.Entity]]:
+    """What each text's entities are, in the order of their beginnings; DataError where one is none of its text."""
+    rows: list[list[Any]] = [list(row) for row in y]
+    if len(rows) != len(texts):
+        raise DataError(f"{len(texts)} texts, but y has {len(rows)} rows", where=WHERE)
+    for row, (text, entities) in enumerate(zip(texts, rows, strict=True)):
+        for entity in entities:
+            start, end, kind = entity if isinstance(entity, list | tuple) and len(entity) == 3 else (0, 0, "")
+            if not (isinstance(kind, str) and kind and 0 <= start < end <= len(text)):
+                found = f"row {row} of y has {entity!r}, and its text {len(text)} characters"
+                raise DataError(found, where=WHERE, fix="Give (start, end, type) for each entity of each text.")
+    return [sorted((int(start), int(end), kind) for start, end, kind in entities) for entities in rows]
 
 
 class TextEmbedder(TransformerMixin, BaseEstimator):

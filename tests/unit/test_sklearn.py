@@ -23,7 +23,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils import estimator_checks
 
-from munmaek.sklearn import TextClassifier, TextEmbedder, TextRegressor, texts_of
+from munmaek.sklearn import SequenceTagger, TextClassifier, TextEmbedder, TextRegressor, texts_of
 
 GOOD, BAD = ("정말 좋다", "너무 재미있다", "최고의 영화"), ("정말 싫다", "너무 지루하다", "최악의 영화")
 THINGS = ("배우", "음악", "대사", "결말", "화면", "연출", "줄거리", "분위기")
@@ -67,6 +67,24 @@ def test_numbers(folder: Path) -> None:
     assert found.score(TEXTS, wanted) > 0.8
 
 
+def test_entities_come_back_in_the_shape_they_were_given(folder: Path) -> None:
+    opinion = {text: [(text.index(" ") + 1, len(text), label)] for text, label in zip(TEXTS, LABELS, strict=True)}
+    texts, wanted = [*TEXTS, "배우 음악"], [*opinion.values(), []]
+    found = SequenceTagger(folder, epochs=30).fit(texts, wanted)
+    assert found.types_ == ["bad", "good"]
+    assert found.score(texts, wanted) > 0.95
+    assert found.predict(["화면 정말 좋다", "대사 결말"]) == [[(3, 8, "good")], []]
+    for odd, message in (([(0, 9, "good")], "3 characters"), (["good"], "row 0"), ([(0, 1, "")], "row 0")):
+        with pytest.raises(DataError, match=message):
+            SequenceTagger(folder).fit(["눈이다"], [odd])
+    with pytest.raises(DataError, match="y has 2 rows"):
+        SequenceTagger(folder).fit(["눈"], [[], []])
+    with pytest.raises(DataError, match="nothing to find"):
+        SequenceTagger(folder).fit(["눈"], [[]])
+    with pytest.raises(NotFittedError):
+        SequenceTagger(folder).score(["눈"], [[]])
+
+
 def test_vectors_in_a_pipeline(folder: Path) -> None:
     model = make_pipeline(TextEmbedder(folder), StandardScaler(), LogisticRegression(max_iter=1_000))
     assert cross_val_score(model, TEXTS, LABELS, cv=3).mean() > 0.8
@@ -100,7 +118,7 @@ CHECKS = (
 
 
 @pytest.mark.parametrize("check", CHECKS)
-@pytest.mark.parametrize("estimator", [TextClassifier(), TextRegressor(), TextEmbedder()])
+@pytest.mark.parametrize("estimator", [TextClassifier(), TextRegressor(), SequenceTagger(), TextEmbedder()])
 def test_what_scikit_learn_checks_of_estimators(estimator: Any, check: str) -> None:
     getattr(estimator_checks, check)(type(estimator).__name__, estimator)
 

@@ -129,7 +129,7 @@ def predict(
     out: options.OutFile = None,
     as_json: options.JsonLines = False,
 ) -> None:
-    """Labels with probabilities, or numbers; run.predict does the work."""
+    """Labels with probabilities, numbers, or entities; run.predict does the work."""
     given = None if file and not texts else stream(texts, file, text_column, "predict")
     from munmaek.run import predict as run
     from munmaek.run import tuned
@@ -158,6 +158,15 @@ def predict(
 
 
 def _show_predictions(predictions: list[Prediction]) -> None:
+    if any(prediction.entities is not None for prediction in predictions):
+        columns = (say("text", "글"), say("characters", "글자"), say("type", "종류"), say("entity", "개체"))
+        rows = [(answer.text, f"{each.start}-{each.end}", each.type, each.text)
+                for answer in predictions for each in answer.entities or []]  # fmt: skip
+        if rows:
+            show_lines(aligned(columns, rows))
+        else:
+            note(say("no entity was found", "찾은 개체가 없습니다"))
+        return
     if any(prediction.label is None for prediction in predictions):
         columns = (say("text", "글"), say("value", "값"))
         show_lines(aligned(columns, [(_both(answer), answer.value) for answer in predictions]))

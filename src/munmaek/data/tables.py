@@ -62,7 +62,7 @@ class Table:
         pairs: second texts, or None; of a multiple choice a row's alternatives as `choices.join` puts them together.
         labels: as strings, None for a row without one; or None without a label column.
         skipped: reason -> rows that could not be read and are in none of the lists.
-        repaired: rows with bytes that were not text, replaced by U+FFFD.
+        repaired: rows with bytes that were not text, replaced by U+FFFD. notes: what else is odd, in sentences.
     """
 
     path: Path
@@ -72,6 +72,7 @@ class Table:
     labels: list[str | None] | None = None
     skipped: dict[str, int] = field(default_factory=dict[str, int])
     repaired: int = 0
+    notes: list[str] = field(default_factory=list[str])
 
     def __len__(self) -> int:
         return len(self.texts)

@@ -10,7 +10,7 @@ from munmaek.nn.transformer import Dropout, LayerNorm
 
 
 class Linear(nn.Module):
-    """Dropout and one linear map (Devlin 2018 §4.1): a text's vector to class scores, or to one value.
+    """Dropout and one linear map (Devlin 2018 §4.1): a text's or a token's vector to class scores, or to one value.
 
     Args:
         dim: width of the vector. num_outputs: classes, or 1 for a value. dropout: before the map.
@@ -23,7 +23,7 @@ class Linear(nn.Module):
         nn.init.normal_(self.output.weight, std=std)
         nn.init.zeros_(self.output.bias)
 
-    def forward(self, vectors: Float[Tensor, "batch dim"]) -> Float[Tensor, "batch outputs"]:
+    def forward(self, vectors: Float[Tensor, "*rows dim"]) -> Float[Tensor, "*rows outputs"]:
         """Scores before any softmax."""
         return self.output(self.dropout(vectors))
 

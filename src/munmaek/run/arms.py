@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Protocol
 
@@ -13,7 +13,8 @@ from munmaek.run.model import Model
 from munmaek.run.tuning import Tuner, compute
 from munmaek.tasks import Answers, Task
 from munmaek.tasks.examples import Examples, subset
-from munmaek.tasks.labelled import Labelled
+from munmaek.tasks.labelled import Labelled, answer, characters
+from munmaek.tasks.task import PerToken
 from munmaek.tasks.tfidf import tfidf
 from munmaek.train.trainer import Event
 
@@ -56,7 +57,7 @@ class Question:
         chosen = self.train.take(self.rows(labels, seed))
         return chosen, self.task.fit((self.train if self.task.chooses else chosen).labels, self.train.where)
 
-    def answered(self, answers: Answers, found: NDArray[np.float32]) -> Answered:
+    def answered(self, answers: Answers, found: NDArray[Any]) -> Answered:
         """Score answers to the test rows."""
         wanted = self.task.targets(answers, self.test.labels, self.test.where)
         return Answered(self.task.scores(answers, found, wanted), self.task.evidence(answers, found, wanted))
@@ -87,7 +88,8 @@ class NetworkArm:
         """Fine-tune and answer."""
         fitted = self.tuner.fit(seed, labels, progress=progress)
         tokens = self.tokens.of(self.tuner, self.question.test)
-        found = self.question.task.answer(fitted.answers, compute(self.model, fitted.network, tokens))
+        outputs = compute(self.model, fitted.network, tokens)
+        found = answer(self.question.task, fitted.answers, outputs, tokens)
         return self.question.answered(fitted.answers, found)
 
 
@@ -126,7 +128,10 @@ class TfidfArm:
 
 
 class ChanceArm:
-    """The commonest class of the drawn labels, or their mean: what knowing nothing gives."""
+    """The commonest class of the drawn labels, or their mean: what knowing nothing gives.
+
+    Of a task that tags, the commonest tag of all their characters that are no spaces.
+    """
 
     def __init__(self, question: Question) -> None:
         self.question = question
@@ -143,5 +148,14 @@ class ChanceArm:
         if not answers.classes:
             return question.answered(answers, np.full(rows, answers.mean, dtype=np.float32))
         targets = question.task.targets(answers, chosen.labels, chosen.where)
+        if question.task.per_token is not None:
+            return question.answered(answers, self._tags(question.task.per_token, answers, chosen.texts, targets))
         commonest = np.bincount(targets, minlength=answers.num_outputs).argmax()
         return question.answered(answers, np.eye(answers.num_outputs, dtype=np.float32)[np.full(rows, commonest)])
+
+    def _tags(self, per_token: PerToken, answers: Answers, texts: Sequence[str], wanted: NDArray[Any]) -> NDArray[Any]:
+        tags = per_token.targets(answers, wanted, *characters(texts))
+        offsets, spans = characters(self.question.test.texts)
+        commonest = np.bincount(tags[tags >= 0], minlength=answers.num_outputs).argmax()
+        every = np.eye(answers.num_outputs, dtype=np.float32)[np.full(len(spans), commonest)]
+        return per_token.collect(answers, every, offsets, spans)

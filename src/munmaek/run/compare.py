@@ -18,7 +18,6 @@ from munmaek import systems, tasks
 from munmaek.core import files, runtime
 from munmaek.core.errors import RequestError
 from munmaek.data import homographs
-from munmaek.data.tables import read_table
 from munmaek.run import in_context
 from munmaek.run.arms import Arm as Runner
 from munmaek.run.arms import ChanceArm, NetworkArm, Question, TestTokens, TfidfArm
@@ -29,9 +28,10 @@ from munmaek.run.folder import CARD as FOLDER_CARD
 from munmaek.run.folder import versions
 from munmaek.run.model import Model, load
 from munmaek.run.pretrain import pretrain
+from munmaek.run.rows import examples
 from munmaek.tasks import Task
 from munmaek.tasks.bootstrap import Sample
-from munmaek.tasks.examples import Examples, from_table, subset
+from munmaek.tasks.examples import Examples, subset
 from munmaek.train.trainer import Event
 
 SIZES = (100, 1_000, 10_000, None)
@@ -182,7 +182,7 @@ class _Comparing:
 
     def _floors(self) -> None:
         kinds: dict[str, Runner] = {"chance": ChanceArm(self.question)}
-        if self.request.task != "regress" and not self.task.chooses:
+        if self.task.classifies:
             kinds["tfidf"] = TfidfArm(self.question)
         for name in FLOORS:
             if name in kinds:
@@ -312,16 +312,9 @@ class _Comparing:
 
 def examples_of(request: Request, task: Task) -> tuple[Examples, Examples]:
     """The rows to learn from and the rows to score on."""
-    text, pair, label = request.columns
-
-    def read(path: str | Path, training: bool) -> Examples:
-        table = read_table(path, text_column=text, pair_column=pair, label_column=label, pairs=task.pairs, labels=True,
-                           alternatives=task.chooses)  # fmt: skip
-        return from_table(table, training=training)
-
+    whole = examples(task, request.train, request.columns, training=True)
     if request.test is not None:
-        return read(request.train, True), read(request.test, False)
-    whole = read(request.train, True)
+        return whole, examples(task, request.test, request.columns, training=False)
     count = min(MOST_HELD_OUT, max(1, round(HELD_OUT * len(whole))))
     held = subset(task.strata(whole.labels), count, HELD_OUT_SEED)
     return whole.take(np.setdiff1d(np.arange(len(whole)), held)), whole.take(held)

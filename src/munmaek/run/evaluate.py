@@ -12,10 +12,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from munmaek.core.errors import DataError
-from munmaek.data.tables import Table, read_chunks
-from munmaek.run import tuned
+from munmaek.data.tables import Table
+from munmaek.run import rows, tuned
 from munmaek.run.model import Model
+from munmaek.run.tuning import lost
 from munmaek.tasks import scores
+from munmaek.tasks.examples import from_table
 
 MOST_CONFUSED = 50
 """Up to so many classes the confusion counts are given."""
@@ -28,8 +30,8 @@ class Evaluation:
     Attributes:
         task, metric: what the model does, and the metric that decides.
         scores: metric -> value. num_rows: rows scored, those with an empty text included.
-        classes: names in order. class_f1: class -> F1, for classes that occur. confusion: counts, a row a true class, a
-            column a predicted one; None for numbers and for more than fifty classes.
+        classes: names in order; of tags the types of entities. class_f1: class -> F1, for classes that occur.
+        confusion: counts, a row a true class, a column a predicted one; None for numbers, tags and over fifty classes.
         seconds: reading included. notes: what was left out or is odd.
     """
 
@@ -66,17 +68,16 @@ def evaluate(
     began = time.monotonic()
     fine = tuned.read(model, device)
     task, found, wanted, counts = fine.task, list[NDArray[Any]](), list[NDArray[Any]](), _Counts()
-    for chunk in read_chunks(
-        data, text_column=text_column, pair_column=pair_column, label_column=label_column, pairs=task.pairs,
-        labels=True, alternatives=task.chooses,
-    ):  # fmt: skip
+    for chunk in rows.chunks(task, data, (text_column, pair_column, label_column)):
         labels = chunk.labels or []
-        rows = [row for row, label in enumerate(labels) if label is not None]
-        counts.add(chunk, len(rows))
-        if rows:
-            pairs = None if chunk.pairs is None else [chunk.pairs[row] for row in rows]
-            wanted.append(task.targets(fine.answers, [labels[row] or "" for row in rows], str(data)))
-            found.append(fine.answer([chunk.texts[row] for row in rows], pairs))
+        known = [row for row, label in enumerate(labels) if label is not None]
+        counts.add(chunk, len(known))
+        if known:
+            pairs = None if chunk.pairs is None else [chunk.pairs[row] for row in known]
+            wanted.append(task.targets(fine.answers, [labels[row] or "" for row in known], str(data)))
+            found.append(fine.answer([chunk.texts[row] for row in known], pairs))
+        if task.per_token is not None:
+            counts.other += lost(task, fine.read(chunk.texts), from_table(chunk, training=False))
         if progress is not None:
             progress(len(chunk))
     if not found:
@@ -86,7 +87,10 @@ def evaluate(
     notes = counts.notes(Path(data).name)
     f1: dict[str, float] = {}
     confusion = None
-    if classes:
+    if task.per_token is not None:
+        f1 = task.per_token.by_class(fine.answers, answers, targets)
+        classes = list(f1)
+    elif classes:
         predicted = answers.argmax(axis=1)
         f1 = {classes[place]: value for place, value in scores.class_f1(predicted, targets).items() if place >= 0}
         confusion = scores.confusion(predicted, targets, len(classes)) if len(classes) <= MOST_CONFUSED else None
@@ -107,11 +111,13 @@ class _Counts:
     empty: int = 0
     repaired: int = 0
     skipped: dict[str, int] = field(default_factory=dict[str, int])
+    other: list[str] = field(default_factory=list[str])
 
     def add(self, chunk: Table, num_labelled: int) -> None:
         self.unlabelled += len(chunk) - num_labelled
         self.empty += sum(not text.strip() for text in chunk.texts)
         self.repaired += chunk.repaired
+        self.other += chunk.notes
         for reason, count in chunk.skipped.items():
             self.skipped[reason] = self.skipped.get(reason, 0) + count
 
@@ -123,4 +129,4 @@ class _Counts:
             told.append(f"{name}: {self.empty:,} rows have an empty text; they are scored like any other")
         if self.repaired:
             told.append(f"{name}: {self.repaired:,} rows have bytes that are not text; replaced by U+FFFD")
-        return told
+        return [*told, *self.other]

@@ -16,16 +16,15 @@ from safetensors.torch import load_file, save
 from munmaek import tasks
 from munmaek.core import files
 from munmaek.core.errors import RequestError
-from munmaek.data.tables import Table, read_table
 from munmaek.run import folder as model_folder
-from munmaek.run import tuned
+from munmaek.run import rows, tuned
 from munmaek.run.model import Model
 from munmaek.run.model import load as load_model
 from munmaek.run.self_training import read_texts, self_trained
 from munmaek.run.tuning import POOLINGS, Tuner, make_network
-from munmaek.tasks import Answers, Task, scores
+from munmaek.tasks import Answers, scores
 from munmaek.tasks.defaults import Settings
-from munmaek.tasks.examples import Examples, describe, from_table
+from munmaek.tasks.examples import describe
 from munmaek.train import checkpoint, distributed
 from munmaek.train.trainer import Event
 
@@ -89,10 +88,11 @@ def finetune(
     """Fine-tune a model on labelled texts; the same call again goes on after an interruption.
 
     Args:
-        task: "classify", "pair", "regress" or "choice".
+        task: "classify", "pair", "regress", "choice" or "tag".
         model: a model folder. train, dev: tables; columns are guessed from usual names where not given. Those of a
             choice are a context, perhaps a question, two or more alternatives, and a label that numbers the right one
-            from 0 or from 1; see `data.tables.read_chunks`.
+            from 0 or from 1; see `data.tables.read_chunks`. For "tag" they are files of units and BIO tags, without
+            columns; see `data.tagged.read_tagged`.
         out: the folder to write.
         labels: use so many random training rows, with the classes' shares of the whole; more contain fewer.
         seeds: train so many times, from seed, seed + 1 ...; each draws its rows, order, head and dropout anew.
@@ -108,12 +108,12 @@ def finetune(
     _check(out, Path(model), seeds, epochs, learning_rate, pooling)
     columns = (text_column, pair_column, label_column)
     with distributed.processes(distributed.pick_device(device)) as (rank, _):
-        examples = _examples(kind, train, columns, training=True)
-        held_out = _examples(kind, dev, columns, training=False) if dev is not None else None
+        examples = rows.examples(kind, train, columns, training=True)
+        held_out = rows.examples(kind, dev, columns, training=False) if dev is not None else None
         answers = kind.fit(examples.labels, examples.where)
         if held_out:
             kind.targets(answers, held_out.labels, held_out.where)  # a label of the wrong kind is an error now
-        notes = describe(examples, held_out, answers)
+        notes = describe(examples, held_out, answers, kind.per_token)
         loaded = load_model(model, device)
         named = {"epochs": epochs, "learning_rate": learning_rate, "pooling": pooling}
         changes = {**(settings or {}), **{name: value for name, value in named.items() if value is not None}}
@@ -160,23 +160,9 @@ def _check(
         raise RequestError("is a file", where=f"--out {out}", fix="Name a folder to write.")
 
 
-def read_rows(kind: Task, path: str | Path, columns: tuple[str | None, str | None, str | None]) -> Table:
-    """A labelled table for a task; its label column must be there."""
-    text, pair, label = columns
-    return read_table(path, text_column=text, pair_column=pair, label_column=label, pairs=kind.pairs, labels=True,
-                      alternatives=kind.chooses)  # fmt: skip
-
-
-def _examples(
-    kind: Task, path: str | Path, columns: tuple[str | None, str | None, str | None], *, training: bool
-) -> Examples:
-    return from_table(read_rows(kind, path, columns), training=training)
-
-
 def _identity(
-    task: str, model: Model, train: str | Path, dev: str | Path | None,
-    columns: tuple[str | None, str | None, str | None], labels: int | None, tuner: Tuner,
-    unlabelled: str | Path | None,
+    task: str, model: Model, train: str | Path, dev: str | Path | None, columns: rows.Named, labels: int | None,
+    tuner: Tuner, unlabelled: str | Path | None,
 ) -> dict[str, Any]:  # fmt: skip
     weights = model.facts.get("files", {}).get("model.safetensors", {})
     return {
@@ -229,9 +215,7 @@ class _Runs:
         best, task = self._best(), self.tuner.task
         runs = [row["scores"] for row in self.rows if row["scores"]]
         mean, interval = scores.summarise(runs)
-        cut = self.tuner.num_cut
-        told = [f"{cut:,} texts are longer than {self.tuner.max_length} tokens and were cut"] if cut else []
-        told += [text for row in self.rows for text in row["notes"]]
+        told = [*self.tuner.notes(), *(text for row in self.rows for text in row["notes"])]
         return FinetuneResult(
             self.out, task.name, task.best, best["num_labels"], best["answers"]["classes"],
             [row["seed"] for row in self.rows], runs, mean, interval, best["seed"], best["settings"],

@@ -1,4 +1,4 @@
-"""predict: labels with probabilities, or numbers, for texts from a list, a table or standard input."""
+"""predict: labels with probabilities, numbers, or entities, for texts from a list, a table or standard input."""
 
 from __future__ import annotations
 
@@ -25,6 +25,16 @@ FORMS = ("tsv", "jsonl")
 
 
 @dataclass(frozen=True)
+class FoundEntity:
+    """A named entity: the characters [start, end) of the text, what they are, and their type."""
+
+    start: int
+    end: int
+    text: str
+    type: str
+
+
+@dataclass(frozen=True)
 class Prediction:
     """What a model says of one text, or of a pair.
 
@@ -32,6 +42,7 @@ class Prediction:
         text, pair: what was read; `pair` is None for one text. alternatives: of a choice, instead of `pair`.
         label: the likeliest class; None for a regression. probability: its probability, 0 to 1.
         probabilities: class -> probability, adding up to 1. value: the number of a regression.
+        entities: of a model that tags, in the order of the text; None for any other.
     """
 
     text: str
@@ -41,6 +52,7 @@ class Prediction:
     probabilities: dict[str, float] | None = None
     value: float | None = None
     alternatives: list[str] | None = None
+    entities: list[FoundEntity] | None = None
 
 
 @dataclass(frozen=True)
@@ -88,6 +100,10 @@ def stream(fine: Tuned, rows: Iterable[str | tuple[str, str]]) -> Iterator[Predi
 def _of_chunk(fine: Tuned, texts: list[str], pairs: list[str] | None) -> Iterator[Prediction]:
     found = fine.answer(texts, pairs)
     classes = fine.answers.classes
+    if fine.task.per_token is not None:
+        for text, row in zip(texts, found, strict=True):
+            yield Prediction(text, entities=[FoundEntity(a, b, text[a:b], kind) for a, b, kind in row])
+        return
     for place, text in enumerate(texts):
         pair = pairs[place] if pairs else None
         alternatives = choices.split(pair) if pair is not None and fine.task.chooses else None
@@ -175,6 +191,7 @@ def _write_lines(predictions: Iterable[Prediction], fine: Tuned, file: TextIO, f
     if form == "tsv":
         second = ["alternatives" if fine.task.chooses else "pair"] if fine.task.pairs else []
         answer = ["label", "probability", *(f"p({_flat(name)})" for name in classes)] if classes else ["value"]
+        answer = ["entities"] if fine.task.per_token is not None else answer
         print("\t".join(["text", *second, *answer]), file=file)
     for prediction in predictions:
         count += 1
@@ -184,6 +201,8 @@ def _write_lines(predictions: Iterable[Prediction], fine: Tuned, file: TextIO, f
 
 def _as_json(prediction: Prediction) -> str:
     fields = {name: value for name, value in vars(prediction).items() if value is not None}
+    if prediction.entities is not None:
+        fields["entities"] = [vars(entity) for entity in prediction.entities]
     if prediction.probabilities is not None:
         fields["probability"] = round(fields["probability"], 6)
         fields["probabilities"] = {name: round(value, 6) for name, value in prediction.probabilities.items()}
@@ -194,10 +213,17 @@ def _as_tsv(prediction: Prediction, pairs: bool) -> str:
     cells = [_flat(prediction.text)]
     if pairs:
         cells.append(_flat(" | ".join(prediction.alternatives) if prediction.alternatives else prediction.pair or ""))
+    if prediction.entities is not None:
+        return "\t".join([*cells, _flat(listed(prediction.entities))])
     if prediction.probabilities is None:
         return "\t".join([*cells, f"{prediction.value:.6g}"])
     numbers = [prediction.probability or 0.0, *prediction.probabilities.values()]
     return "\t".join([*cells, _flat(prediction.label or ""), *(f"{value:.6f}" for value in numbers)])
+
+
+def listed(entities: Sequence[FoundEntity]) -> str:
+    """Entities in one line: "0-2 PS 싸이, 4-7 DT 17일"."""
+    return ", ".join(f"{each.start}-{each.end} {each.type} {each.text}" for each in entities)
 
 
 def _flat(text: str) -> str:

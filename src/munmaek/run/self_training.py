@@ -57,7 +57,7 @@ def self_trained(
     Raises:
         RequestError: the task has no classes, or reads pairs; or there are no texts but those labelled.
     """
-    if tuner.task.pairs or tuner.task.name == "regress":
+    if tuner.task.pairs or not tuner.task.classifies:
         raise RequestError(f"{tuner.task.name} cannot train itself", where="--unlabelled", fix="Use it with classify.")
     teacher = tuner.fit(seed, labels, folder=folder / "teacher" if folder else None, identity=identity,
                         progress=progress)  # fmt: skip

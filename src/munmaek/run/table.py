@@ -15,12 +15,11 @@ import numpy as np
 from munmaek import tasks
 from munmaek.core.errors import MunmaekError, RequestError
 from munmaek.core.files import sha256_file
-from munmaek.data.tables import read_table
 from munmaek.run.arms import Arm, NetworkArm, Question, TestTokens, TfidfArm
 from munmaek.run.book import Book
 from munmaek.run.model import load
+from munmaek.run.rows import examples
 from munmaek.tasks import scores
-from munmaek.tasks.examples import from_table
 from munmaek.train.trainer import Event
 
 COLUMNS = {"floor": "TF-IDF + logistic regression", "scratch": "without pre-training", "model": "pre-trained"}
@@ -103,10 +102,9 @@ def table(
         RequestError, DataError: the request or a table cannot be used. Interrupted, JobError: see trainer.
     """
     kind = tasks.load(task)
-    if floor and (task == "regress" or kind.chooses):
+    if floor and not kind.classifies:
         raise RequestError("the TF-IDF floor is for classes", where="floor", fix=f"Leave it out for {task}: --no-floor")
-    parts = [from_table(read_table(path, pairs=kind.pairs, labels=True, alternatives=kind.chooses),
-                        training=path is train) for path in (train, test)]  # fmt: skip
+    parts = [examples(kind, path, training=path is train) for path in (train, test)]
     columns = [name for name, wanted in (("floor", floor), ("scratch", scratch), ("model", True)) if wanted]
     question, loaded, tokens = Question(kind, *parts), load(model), TestTokens()
     arms: dict[str, Arm] = {"floor": TfidfArm(question)}

@@ -22,7 +22,7 @@ from munmaek.run.model import load as load_model
 from munmaek.run.tuning import check_alternatives, compute, make_network, readings
 from munmaek.tasks import Answers, Task
 from munmaek.tasks.defaults import Settings, settings_for
-from munmaek.tasks.labelled import tokenise
+from munmaek.tasks.labelled import Labelled, answer, tokenise
 from munmaek.tasks.network import TaskModel
 
 HEAD = "head.safetensors"
@@ -41,8 +41,8 @@ class Tuned:
 
     def answer(
         self, texts: Sequence[str], pairs: Sequence[str] | None = None, batch_tokens: int = 8_192
-    ) -> NDArray[np.float32]:
-        """Probabilities `(texts, classes)`, or values `(texts,)` of a regression.
+    ) -> NDArray[Any]:
+        """Probabilities `(texts, classes)`, values `(texts,)` of a regression, or each text's entities `(texts,)`.
 
         Of a choice, `pairs` holds each text's alternatives as `data.choices.join` puts them together.
 
@@ -53,8 +53,7 @@ class Tuned:
         if self.task.pairs is not None and self.task.pairs != (pairs is not None):
             found, wanted = ("one text a row", "two") if pairs is None else ("two texts a row", "one")
             raise RequestError(f"{found}; this model was fine-tuned on {wanted}", where=str(self.model.folder))
-        several = readings(self.model, self.task)
-        data = tokenise(self.model.encoder, texts, pairs, None, self.max_length, **several)
+        data = self.read(texts, pairs)
         check_alternatives(self.task, self.answers, data, str(self.model.folder))
         outputs = compute(self.model, self.network, data, batch_tokens)
         if not np.isfinite(outputs).all():
@@ -62,7 +61,12 @@ class Tuned:
                 "the model's outputs are not numbers: its weights are damaged", where=str(self.model.folder),
                 fix="Train it again, or copy the folder again.",
             )  # fmt: skip
-        return self.task.answer(self.answers, outputs)
+        return answer(self.task, self.answers, outputs, data)
+
+    def read(self, texts: Sequence[str], pairs: Sequence[str] | None = None) -> Labelled:
+        """Texts as tokens, as the network is given them."""
+        how = readings(self.model, self.task)
+        return tokenise(self.model.encoder, texts, pairs, None, self.max_length, **how)
 
 
 @dataclass
@@ -113,6 +117,9 @@ def read(model: str | Path | Model | Sequence[str | Path], device: str = "auto")
     """
     if isinstance(model, Sequence) and not isinstance(model, str):
         first, *others = (read(folder, device) for folder in model)
+        if others and first.task.per_token is not None:
+            fix = "Give one --model."
+            raise RequestError("the entities of two models have no mean", where=str(first.model.folder), fix=fix)
         for other in others:
             if (other.task.name, other.answers.classes) != (first.task.name, first.answers.classes):
                 where = f"{first.model.folder} and {other.model.folder}"

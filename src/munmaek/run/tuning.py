@@ -21,7 +21,7 @@ from munmaek.run.model import Model
 from munmaek.tasks import Answers, Task
 from munmaek.tasks.defaults import Settings, settings_for
 from munmaek.tasks.examples import Examples, subset
-from munmaek.tasks.labelled import Labelled, LabelledObjective, tokenise
+from munmaek.tasks.labelled import Labelled, LabelledObjective, answer, tokenise, with_targets
 from munmaek.tasks.network import TaskModel, make_head, outputs
 from munmaek.train import checkpoint, distributed
 from munmaek.train.optim import ParamGroup
@@ -103,6 +103,9 @@ class Tuner:
         if settings.auxiliary and (adaptation is None or adaptation.auxiliary is None):
             title = self.model.system.title
             raise RequestError(f"{title} has no auxiliary loss", where="auxiliary", fix="Leave it out.")
+        if settings.subword_dropout and self.task.per_token is not None:
+            found = "subwords that vary have no characters to tag"
+            raise RequestError(found, where="subword_dropout", fix="Set it to 0.")
         return settings
 
     def fit(
@@ -122,7 +125,7 @@ class Tuner:
         chosen = [self.examples.labels[row] for row in rows.tolist()]
         # how many alternatives there are is no matter of the rows drawn
         answers = self.task.fit(self.examples.labels if self.task.chooses else chosen, self.examples.where)
-        data = dataclasses.replace(self._tokens(rows), targets=self.task.targets(answers, chosen, self.examples.where))
+        data = with_targets(self._tokens(rows), self.task, answers, chosen, self.examples.where)
         check_alternatives(self.task, answers, data, self.examples.where)
         settings = self.settings(len(rows))
         network = self._network(answers, settings, seed)
@@ -141,10 +144,15 @@ class Tuner:
         )  # fmt: skip
         return Fitted(network, answers, settings, outcome, len(rows), best_scores(outcome))
 
-    @property
-    def num_cut(self) -> int:
-        """Training and dev texts longer than `max_length`, among those tokenised so far."""
-        return sum(data.num_cut for data in (self._whole, self._dev) if data is not None)
+    def notes(self) -> list[str]:
+        """What the model cannot read of the training and dev texts, among those tokenised whole so far."""
+        both = [(self.examples, self._whole), *([(self.dev, self._dev)] if self.dev is not None else [])]
+        cut = sum(data.num_cut for _, data in both if data is not None)
+        notes = [f"{cut:,} texts are longer than {self.max_length} tokens and were cut"] if cut else []
+        for examples, data in both:
+            if data is not None:
+                notes += lost(self.task, data, examples)
+        return notes
 
     def read(self, examples: Examples) -> Labelled:
         """Examples tokenised as the model reads those of this task."""
@@ -218,7 +226,7 @@ class Tuner:
 
         def validate(module: torch.nn.Module) -> dict[str, float]:
             assert isinstance(module, TaskModel)
-            return self.task.scores(answers, self.task.answer(answers, outputs(module, dev)), wanted)
+            return self.task.scores(answers, answer(self.task, answers, outputs(module, dev), dev), wanted)
 
         trained = settings.epochs * int(data.offsets[-1])
         times = VALIDATION_SHARE * trained / max(1.0, FORWARD_SHARE * int(dev.offsets[-1]))
@@ -236,21 +244,31 @@ def make_network(
             torch.manual_seed(seed)
             reader = adaptation.reader(encoder.num_layers, encoder.dim, settings.reader)
         dim = int(reader.dim)  # type: ignore[arg-type]
-    width = 3 * dim if settings.pooling == "concat" else dim
-    head = (adaptation.head or _linear)(width, task.num_outputs(answers), settings.dropout, seed)
+    own_head, per_token = adaptation.head or _linear, task.per_token is not None
+    width = 3 * dim if settings.pooling == "concat" and not per_token else dim
+    head = (_linear if per_token else own_head)(width, task.num_outputs(answers), settings.dropout, seed)
     auxiliary = adaptation.auxiliary if settings.auxiliary else None
-    return TaskModel(encoder, head, settings.pooling, auxiliary, reader, settings.frozen, task.chooses)
+    return TaskModel(encoder, head, settings.pooling, auxiliary, reader, settings.frozen, task.chooses,
+                     per_token)  # fmt: skip
 
 
 def _linear(dim: int, num_outputs: int, dropout: float, seed: int) -> torch.nn.Module:
     return make_head(dim, num_outputs, dropout=dropout, seed=seed)
 
 
+def lost(task: Task, data: Labelled, examples: Examples) -> list[str]:
+    """What no answer to rows as they were tokenised can get right; nothing is known where rows are answered whole."""
+    if task.per_token is None or data.spans is None:
+        return []
+    wanted = task.targets(Answers(), examples.labels, examples.where)
+    return task.per_token.lost(wanted, data.offsets, data.spans, Path(examples.where).name)
+
+
 def readings(model: Model, task: Task) -> dict[str, bool]:
-    """How often a row is read, as `tokenise` is told: in both orders where the system does so, or by alternatives."""
+    """How a row is read, as `tokenise` is told: in both orders where the system does so, by alternatives, by tokens."""
     adaptation = model.system.adaptation
     both = adaptation is not None and adaptation.both_orders and task.symmetric
-    return {"both_orders": both, "alternatives": task.chooses}
+    return {"both_orders": both, "alternatives": task.chooses, "per_token": task.per_token is not None}
 
 
 def check_alternatives(task: Task, answers: Answers, data: Labelled, where: str) -> None:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from munmaek.core.errors import DataError, RequestError
 from munmaek.core.runtime import draw
 from munmaek.data.tables import Table
-from munmaek.tasks.task import Answers
+from munmaek.tasks.task import Answers, PerToken
 
 SUBSET_STREAM = 0x5B
 LOPSIDED = 10
@@ -65,6 +65,7 @@ def from_table(table: Table, *, training: bool) -> Examples:
         elif not (blank and training):
             kept.append(row)
     notes = [f"{table.path.name}: {count:,} rows skipped: {reason}" for reason, count in table.skipped.items()]
+    notes += table.notes
     if table.repaired:
         notes.append(f"{table.path.name}: {table.repaired:,} rows have bytes that are not text; replaced by U+FFFD")
     if unlabelled:
@@ -108,10 +109,12 @@ def subset(strata: NDArray[np.int64], count: int, seed: int) -> NDArray[np.int64
     return np.sort(order[np.lexsort((chance[order], place))[:count]])
 
 
-def describe(train: Examples, dev: Examples | None, answers: Answers) -> list[str]:
-    """What a person should know about the labels before training, in sentences."""
+def describe(train: Examples, dev: Examples | None, answers: Answers, per_token: PerToken | None = None) -> list[str]:
+    """What a person should know about the labels before training, in sentences; `per_token` of the task."""
     notes = [*train.notes, *(dev.notes if dev else ())]
-    if answers.classes:
+    if per_token is not None:
+        notes += per_token.about(train.labels, dev.labels if dev else None)
+    elif answers.classes:
         notes += _about_classes(train, dev, answers)
     else:
         notes.append(f"{len(train):,} numbers, mean {answers.mean:.3g}, standard deviation {answers.scale:.3g}")

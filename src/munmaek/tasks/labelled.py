@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
 
@@ -16,7 +16,7 @@ from munmaek.core.errors import DataError
 from munmaek.core.positions import walk
 from munmaek.core.runtime import draw, permutation
 from munmaek.data import choices
-from munmaek.tasks.task import Task
+from munmaek.tasks.task import NO_TARGET, Answers, Task
 
 ORDER_STREAM, BATCH_STREAM = 0x0D, 0xBA
 SORTED_FROM = 2_000
@@ -30,7 +30,7 @@ AUXILIARY = "auxiliary"
 
 @dataclass(frozen=True)
 class Labelled:
-    """Tokenised texts with targets, compact: 5 bytes a token.
+    """Tokenised texts with targets, compact: 5 bytes a token, 13 with its characters.
 
     Attributes:
         ids: (tokens,) uint32, all rows one after the other. type_ids: (tokens,) uint8.
@@ -38,6 +38,8 @@ class Labelled:
         targets: (rows,) int64 classes or float32 numbers; empty where nothing is known.
         num_cut: rows that were longer than the model reads.
         readings: encodings of each row: 2 where a pair is read in both orders, or one an alternative.
+        spans: (tokens, 2) int32, the characters of each token without spaces at their ends, (0, 0) of a special one;
+            None where targets are the rows'. With spans, targets are the tokens': (tokens,), NO_TARGET for none.
     """
 
     ids: NDArray[np.uint32]
@@ -46,6 +48,7 @@ class Labelled:
     targets: NDArray[Any]
     num_cut: int = 0
     readings: int = 1
+    spans: NDArray[np.int32] | None = None
 
     def __len__(self) -> int:
         return (len(self.offsets) - 1) // self.readings
@@ -80,8 +83,18 @@ class Labelled:
         lengths = np.diff(self.offsets)[chosen]
         offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
         places = np.repeat(self.offsets[chosen] - offsets[:-1], lengths) + np.arange(offsets[-1])
-        targets = self.targets[rows] if len(self.targets) else self.targets
-        return Labelled(self.ids[places], self.type_ids[places], offsets, targets, self.num_cut, self.readings)
+        spans = None if self.spans is None else self.spans[places]
+        targets = self.targets[rows if spans is None else places] if len(self.targets) else self.targets
+        return Labelled(self.ids[places], self.type_ids[places], offsets, targets, self.num_cut, self.readings, spans)
+
+    def targets_of(self, rows: NDArray[np.int64], width: int) -> NDArray[Any]:
+        """The targets of some rows, `(rows,)`; those of tokens `(rows, width)`, filled up with NO_TARGET."""
+        if self.spans is None:
+            return self.targets[rows]
+        part = self.take(rows)
+        filled = np.full((len(rows), width), NO_TARGET, dtype=np.int64)
+        filled[np.arange(width) < part.lengths[:, None]] = part.targets
+        return filled
 
     def _places(self, rows: NDArray[np.int64]) -> NDArray[np.int64]:
         """(rows x readings,) the encodings of some rows."""
@@ -96,11 +109,13 @@ def tokenise(
     max_length: int | None = None,
     both_orders: bool = False,
     alternatives: bool = False,
+    per_token: bool = False,
 ) -> Labelled:
     """Texts, or pairs read as one input with token types, as ids; `max_length` counts special tokens.
 
     `both_orders`: each pair is read twice, the second text first the second time (Radford 2018 §3.3).
     `alternatives`: each second text is several (`data.choices`), and the first is read once with each.
+    `per_token`: the characters of each token are kept.
 
     Raises:
         DataError: rows have different numbers of alternatives.
@@ -109,6 +124,7 @@ def tokenise(
     orders = _readings(texts, pairs, both_orders, alternatives)
     ids: list[NDArray[np.uint32]] = []
     types: list[NDArray[np.uint8]] = []
+    spans: list[NDArray[np.int32]] = []
     lengths: list[int] = []
     for start in range(0, len(texts), TOKENISED_AT_ONCE):
         part = slice(start, start + TOKENISED_AT_ONCE)
@@ -117,6 +133,7 @@ def tokenise(
         lengths += [len(encoding.ids) for encoding in encodings]
         ids.append(np.fromiter((i for encoding in encodings for i in encoding.ids), dtype=np.uint32))
         types.append(np.fromiter((i for encoding in encodings for i in encoding.type_ids), dtype=np.uint8))
+        spans += [_spans(e, text) for e, text in zip(encodings, texts[part], strict=True)] if per_token else []
     return Labelled(
         np.concatenate(ids) if ids else np.zeros(0, np.uint32),
         np.concatenate(types) if types else np.zeros(0, np.uint8),
@@ -124,7 +141,44 @@ def tokenise(
         np.zeros(0, np.int64) if targets is None else targets,
         sum(max(lengths[row : row + len(orders)]) >= limit for row in range(0, len(lengths), len(orders))),
         len(orders),
+        np.concatenate([np.zeros((0, 2), np.int32), *spans]) if per_token else None,
     )
+
+
+def _spans(encoding: Encoding, text: str) -> NDArray[np.int32]:
+    """The characters `(tokens, 2)` of each token, without spaces at their ends."""
+    found = np.zeros((len(encoding.ids), 2), dtype=np.int32)
+    for place, ((start, end), special) in enumerate(zip(encoding.offsets, encoding.special, strict=True)):
+        piece = text[start:end]
+        if not special and piece.strip():
+            found[place] = end - len(piece.lstrip()), start + len(piece.rstrip())
+    return found
+
+
+def characters(texts: Sequence[str]) -> tuple[NDArray[np.int64], NDArray[np.int32]]:
+    """Every character of some texts that is no space as a token of its own: offsets and spans, as in `Labelled`."""
+    rows = [[place for place, character in enumerate(text) if not character.isspace()] for text in texts]
+    offsets = np.cumsum([0, *map(len, rows)]).astype(np.int64)
+    places = np.array([place for row in rows for place in row], dtype=np.int32)
+    return offsets, np.stack([places, places + 1], axis=1)
+
+
+def with_targets(data: Labelled, task: Task, answers: Answers, labels: Sequence[str], where: str) -> Labelled:
+    """Rows with the targets of their labels, or of their tokens where the task answers those."""
+    targets = task.targets(answers, labels, where)
+    if task.per_token is not None:
+        assert data.spans is not None
+        targets = task.per_token.targets(answers, targets, data.offsets, data.spans)
+    return replace(data, targets=targets)
+
+
+def answer(task: Task, answers: Answers, outputs: NDArray[np.float32], data: Labelled) -> NDArray[Any]:
+    """The rows' answers from outputs, of rows or of tokens."""
+    found = task.answer(answers, outputs)
+    if task.per_token is None:
+        return found
+    assert data.spans is not None
+    return task.per_token.collect(answers, found, data.offsets, data.spans)
 
 
 def _readings(
@@ -218,13 +272,14 @@ class LabelledObjective:
     def _batch(self, data: Labelled, rows: NDArray[np.int64], follows: int) -> Batch:
         arrays = data.arrays(self.encoder, rows)
         num_tokens = data.num_tokens(rows)
-        counts = {PART: len(rows)}
+        targets = data.targets_of(rows, arrays["attention_mask"].shape[-1])
+        counts = {PART: len(rows) if data.spans is None else max(1, int((targets != NO_TARGET).sum()))}
         if self.auxiliary:
             counts[AUXILIARY] = num_tokens - len(rows) * data.readings
-        return Batch({**arrays, TARGET: data.targets[rows]}, num_tokens, counts, follows, rows)
+        return Batch({**arrays, TARGET: targets}, num_tokens, counts, follows, rows)
 
     def loss(self, model: torch.nn.Module, inputs: Mapping[str, torch.Tensor]) -> LossParts:
-        """The task's loss on some rows, summed, and how many were right; in training with the auxiliary loss."""
+        """The task's loss, summed, and how many rows or tokens were right; in training with the auxiliary loss."""
         given = {name: tensor for name, tensor in inputs.items() if name != TARGET}
         if not (self.auxiliary and model.training):
             return self._parts(model(given), inputs[TARGET])
@@ -234,6 +289,9 @@ class LabelledObjective:
         return parts
 
     def _parts(self, outputs: torch.Tensor, targets: torch.Tensor) -> LossParts:
+        if self.task.per_token is not None:
+            real = targets != NO_TARGET
+            outputs, targets = outputs[real], targets[real]
         total, right = self.task.loss(outputs, targets)
         return LossParts({PART: total}, {PART: len(outputs)}, {} if right is None else {PART: right})
 

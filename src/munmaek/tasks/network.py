@@ -35,18 +35,20 @@ class TaskModel(nn.Module):
         reader: makes one state a token of all the encoder's layers; None takes the last layer.
         frozen: the body is evaluated only, and gets no gradient.
         chooses: a row's readings are alternatives, each with an output of its own; else their vectors are added.
+        per_token: the head is given each token's state, and nothing is pooled.
     """
 
     def __init__(
         self, encoder: Encoder, head: nn.Module, pooling: str, auxiliary: Auxiliary | None = None,
         reader: nn.Module | None = None, frozen: bool = False, chooses: bool = False,
+        per_token: bool = False,
     ) -> None:  # fmt: skip
         super().__init__()
         self.body = encoder.module.requires_grad_(not frozen)
         self.head = head
         self.reader = reader
         self.encoder, self.pooling, self.auxiliary, self.frozen = encoder, pooling, auxiliary, frozen
-        self.chooses = chooses
+        self.chooses, self.per_token = chooses, per_token
 
     @property
     def output(self) -> nn.Linear:
@@ -75,7 +77,8 @@ class TaskModel(nn.Module):
             self.reader.load_state_dict(inner)
 
     def forward(self, inputs: Mapping[str, torch.Tensor], auxiliary: bool = False) -> Any:
-        """Inputs as the encoder collates them, `(batch, seq)` each, to outputs `(batch, num_outputs)`.
+        """Inputs as the encoder collates them, `(batch, seq)` each, to outputs `(batch, num_outputs)`,
+        or `(batch, seq, num_outputs)` where each token is answered.
 
         Of rows with several readings, `(batch, readings, seq)`, the vectors are added before the head; where it
         `chooses`, each has one output of the head: `(batch, readings)` (Radford 2018 §3.3, figure 1). With `auxiliary`
@@ -87,7 +90,7 @@ class TaskModel(nn.Module):
             states = self.encoder.forward(flat, all_layers=self.reader is not None)
         if self.reader is not None:
             states = self.reader(states, flat["attention_mask"])
-        vectors = self.encoder.summary(states, flat["attention_mask"], self.pooling)
+        vectors = states if self.per_token else self.encoder.summary(states, flat["attention_mask"], self.pooling)
         if several and not self.chooses:
             vectors = vectors.unflatten(0, (len(inputs["attention_mask"]), -1)).sum(1)
         outputs = self.head(vectors)
@@ -102,14 +105,22 @@ class TaskModel(nn.Module):
 def outputs(model: TaskModel, data: Labelled, batch_tokens: int = 8_192) -> NDArray[np.float32]:
     """Outputs `(rows, num_outputs)` of every row, or `(rows, readings)` of alternatives, in the order of `data`.
 
+    Where each token is answered, `(tokens, num_outputs)`: those of all rows one after the other, as `data.offsets` say.
+
     The caller chooses mode and precision. Rows of about equal length are computed together, so hardly any padding is.
     """
     device = next(model.parameters()).device
     width = data.readings if model.chooses else model.output.out_features
-    found = np.zeros((len(data), width), dtype=np.float32)
+    found = np.zeros((len(data.ids) if model.per_token else len(data), width), dtype=np.float32)
     with torch.no_grad():
         for rows in by_length(data.lengths, batch_tokens):
             arrays = data.arrays(model.encoder, rows)
             inputs = {name: torch.from_numpy(np.ascontiguousarray(array)).to(device) for name, array in arrays.items()}
-            found[rows] = model(inputs).float().cpu().numpy()
+            computed = model(inputs).float().cpu().numpy()
+            if not model.per_token:
+                found[rows] = computed
+                continue
+            for row, states in zip(rows.tolist(), computed, strict=True):
+                start, stop = data.offsets[row : row + 2].tolist()
+                found[start:stop] = states[: stop - start]
     return found

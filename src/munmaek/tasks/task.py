@@ -12,6 +12,9 @@ from numpy.typing import NDArray
 
 from munmaek.core.errors import CheckpointError
 
+NO_TARGET = -1
+"""Instead of a token's class number: nothing is to be learnt there."""
+
 
 @dataclass(frozen=True)
 class Answers:
@@ -48,8 +51,29 @@ class Answers:
 
 
 @dataclass(frozen=True)
+class PerToken:
+    """What a task adds whose head answers every token of a row: how tokens and rows become one another.
+
+    `offsets` are where each row's tokens begin, `spans` the characters `(tokens, 2)` of each, equal ends for none.
+
+    Attributes:
+        targets: (Answers, the rows' targets, offsets, spans) -> `(tokens,)` class numbers or NO_TARGET.
+        collect: (Answers, what `Task.answer` gave of all tokens, offsets, spans) -> the rows' answers.
+        by_class: (Answers, the rows' answers, the rows' targets) -> class -> F1.
+        about: (labels, dev labels or None) -> what a person should know of them before training.
+        lost: (the rows' targets, offsets, spans, name of the rows) -> what no answer to these tokens can get right.
+    """
+
+    targets: Callable[[Answers, NDArray[Any], NDArray[np.int64], NDArray[np.int32]], NDArray[np.int64]]
+    collect: Callable[[Answers, NDArray[np.float32], NDArray[np.int64], NDArray[np.int32]], NDArray[Any]]
+    by_class: Callable[[Answers, NDArray[Any], NDArray[Any]], dict[str, float]]
+    about: Callable[[Sequence[str], Sequence[str] | None], list[str]]
+    lost: Callable[[NDArray[Any], NDArray[np.int64], NDArray[np.int32], str], list[str]]
+
+
+@dataclass(frozen=True)
 class Task:
-    """One kind of question to ask of a text or of two.
+    """One kind of question to ask of a text, of two, or of each token.
 
     Attributes:
         name: command-line name. title: for people.
@@ -68,6 +92,8 @@ class Task:
         symmetric: the order of a pair's two texts means nothing.
         chooses: the second text holds alternatives (`data.choices`), each read with the first text; the classes are
             their numbers, and the head gives each reading one output.
+        per_token: of a task whose head answers every token, else None. There `loss` and `answer` are given tokens,
+            `targets`, `scores` and `evidence` whole rows.
     """
 
     name: str
@@ -78,12 +104,18 @@ class Task:
     targets: Callable[[Answers, Sequence[str], str], NDArray[Any]]
     loss: Callable[[torch.Tensor, torch.Tensor], tuple[torch.Tensor, torch.Tensor | None]]
     answer: Callable[[Answers, NDArray[np.float32]], NDArray[np.float32]]
-    scores: Callable[[Answers, NDArray[np.float32], NDArray[Any]], dict[str, float]]
+    scores: Callable[[Answers, NDArray[Any], NDArray[Any]], dict[str, float]]
     strata: Callable[[Sequence[str]], NDArray[np.int64]]
-    evidence: Callable[[Answers, NDArray[np.float32], NDArray[Any]], NDArray[np.float64]]
+    evidence: Callable[[Answers, NDArray[Any], NDArray[Any]], NDArray[np.float64]]
     figure: Callable[[NDArray[np.float64]], NDArray[np.float64]]
     symmetric: bool = False
     chooses: bool = False
+    per_token: PerToken | None = None
+
+    @property
+    def classifies(self) -> bool:
+        """Whether a row's answer is one of some classes that its whole text belongs to."""
+        return self.name != "regress" and not self.chooses and self.per_token is None
 
     def num_outputs(self, answers: Answers) -> int:
         """Width of the head: what it gives for one reading of a row."""
