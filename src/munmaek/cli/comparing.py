@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import shlex
 import sys
+from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 from munmaek.cli import options
 from munmaek.cli.corpora import corpus_of
@@ -16,12 +17,27 @@ from munmaek.cli.progress import TrainingProgress
 from munmaek.cli.training import label_count, read_settings
 from munmaek.core.errors import RequestError
 
+if TYPE_CHECKING:
+    from munmaek.run.known_data import KnownData
+
 DataSet = Annotated[
     str | None,
     option(
-        "--data", "A data set known by name, in place of --corpus and --train.", "이름으로 아는 데이터.",
-        metavar="nsmc|built-in",
+        "--data",
+        "In place of --corpus and --train: built-in, nsmc, sentineg, boolq, copa, korsts, klue-nli, klue-ner.",
+        "--corpus와 --train 대신 이름으로 아는 데이터.",
+        metavar="NAME",
     ),
+]  # fmt: skip
+OwnTask = Annotated[
+    str | None,
+    option("--task", "What is learnt; classify, or what --data asks.", "무엇을 배울지.",
+           metavar="classify|pair|regress|choice|tag"),
+]  # fmt: skip
+Models = Annotated[
+    Path | None,
+    option("--models", "Where the models are kept, for several comparisons; else in --out.",
+           "모델을 두는 곳. 여러 비교가 함께 씁니다. 없으면 --out 안.", metavar="DIR"),
 ]  # fmt: skip
 OwnCorpus = Annotated[
     list[str] | None,
@@ -87,7 +103,7 @@ def compare(
     labels: Labels = "100,1000,10000,all",
     seeds: options.Seeds = 5,
     seeds_all: options.SeedsAll = 3,
-    task: options.TaskName = "classify",
+    task: OwnTask = None,
     text_column: options.TextColumn = None,
     pair_column: options.PairColumn = None,
     label_column: options.LabelColumn = None,
@@ -98,6 +114,7 @@ def compare(
     tokenizer: BothKinds = None,
     vocab_size: options.SystemVocabSize = None,
     max_length: options.MaxLength = None,
+    models: Models = None,
     settings: options.Settings = None,
     seed: options.Seed = 0,
     cache: options.Cache = None,
@@ -110,14 +127,16 @@ def compare(
     from munmaek.run.compare import Told
     from munmaek.run.compare import compare as run
 
-    asked, rows, test = _data(data, corpus, train, test, out, seed)
+    known = _data(data, corpus, train, test, out if models is None else models, seed)
+    columns = [asked or own for asked, own in zip((text_column, pair_column, label_column), known.columns, strict=True)]
     pretraining = {"tokenizer": tokenizer, "vocab_size": vocab_size, "cache": cache}
     with TrainingProgress() as progress:
         found = run(
-            out=out, corpus=asked, train=rows, test=test, systems=() if systems == "all" else systems.split(","),
-            budget=budget, size=size, labels=counts, seeds=seeds, seeds_all=seeds_all, scratch=scratch, floors=floors,
-            task=task, text_column=text_column, pair_column=pair_column, label_column=label_column, word=word,
-            sentences=texts, max_length=max_length, seed=seed, device=device, command=_command(),
+            out=out, corpus=known.corpus, train=known.train, test=known.test,
+            systems=() if systems == "all" else systems.split(","), budget=budget, size=size,
+            labels=counts, seeds=seeds, seeds_all=seeds_all, scratch=scratch, floors=floors,
+            task=task or known.task, text_column=columns[0], pair_column=columns[1], label_column=columns[2], word=word,
+            sentences=texts, max_length=max_length, models=models, seed=seed, device=device, command=_command(),
             pretraining=pretraining | {"settings": read_settings(settings or [])},
             told=Told(progress, note, lambda row, metric: note(_row(row, metric))),
         )  # fmt: skip
@@ -198,20 +217,21 @@ def _sentences(word: str, sentence: list[str] | None) -> tuple[str, ...]:
 
 def _data(
     data: str | None, corpus: list[str] | None, train: Path | None, test: Path | None, out: Path, seed: int
-) -> tuple[Any, Path, Path | None]:
+) -> KnownData:
     """The text, the rows to learn from, and those to score on; what is given by itself goes before a data set's own."""
-    from munmaek.run.known_data import known_data
+    from munmaek.run.known_data import KnownData, known_data
 
     known = known_data(data, out, seed) if data else None
-    if known is None and (not corpus or train is None):
+    own = corpus_of(corpus) if corpus else known.corpus if known else None
+    if own is None or (known is None and train is None):
         raise RequestError(
             "there is nothing to compare on", where="munmaek compare",
             fix="Give --corpus your.txt --train your.tsv, or --data built-in.",
         )  # fmt: skip
-    own = corpus_of(corpus) if corpus else known.corpus if known else None
-    rows = train or (known.train if known else None)
-    assert rows is not None
-    return own, rows, test or (known.test if known and train is None else None)
+    if train is not None:
+        return KnownData(own, train, test)
+    assert known is not None
+    return replace(known, corpus=own, test=test or known.test)
 
 
 def _command() -> str:

@@ -71,6 +71,7 @@ class Request:
     seed: int
     device: str
     command: str
+    models: Path
 
 
 @dataclass(frozen=True)
@@ -108,6 +109,7 @@ def compare(
     seed: int = 0,
     device: str = "auto",
     command: str = "",
+    models: str | Path | None = None,
     told: Told | None = None,
 ) -> Comparison:
     """Pre-train systems on one text, then fine-tune and score each at every number of labels, beside two floors.
@@ -125,6 +127,7 @@ def compare(
         word, sentences: what is looked at in context; the sentences must contain the word.
         pretraining: further arguments of every `pretrain`, such as tokenizer, vocab_size, cache or settings.
         own: system -> such arguments of it alone.
+        models: where the pre-trained models are kept, so that comparisons on other rows share them; in `out` if None.
         told: hears of the progress.
     Raises:
         RequestError, DataError: the request or a table cannot be used. Interrupted, JobError: see trainer.
@@ -132,7 +135,7 @@ def compare(
     request = Request(
         Path(out), corpus, train, test, _names(systems), budget, size, tuple(labels), seeds, seeds_all, scratch,
         floors, task, (text_column, pair_column, label_column), word, tuple(sentences), max_length,
-        dict(pretraining or {}), dict(own or {}), seed, device, command,
+        dict(pretraining or {}), dict(own or {}), seed, device, command, Path(models or Path(out) / MODELS),
     )  # fmt: skip
     return _Comparing(request, told or Told()).run()
 
@@ -195,7 +198,7 @@ class _Comparing:
     def _system(self, name: str) -> None:
         """Pre-train a system, or find it trained, and make its arms."""
         card, request = systems.load(name), self.request
-        folder = request.out / MODELS / name
+        folder = request.models / name
         self.told.say(card.title)
         runtime.forget_peak_memory()
         made = pretrain(name, corpus=request.corpus, out=folder, size=request.size, budget=request.budget,
@@ -207,7 +210,7 @@ class _Comparing:
         known = _read_cards(request.out)
         if known.get(name, {}).get("weights") != weights:
             found = ModelCard(
-                name, card.title, card.paper, str(folder.relative_to(request.out)), made.size, made.parameters,
+                name, card.title, card.paper, os.path.relpath(folder, request.out), made.size, made.parameters,
                 made.tokens, made.steps, made.seconds, peak, model.tokenizer.kind, model.tokenizer.vocab_size,
                 made.validation, self._bits(model),
             )  # fmt: skip

@@ -107,6 +107,18 @@ def test_read_gives_what_was_written(made) -> None:
     (out / "moved.json").rename(out / "comparison.json")
 
 
+def test_comparisons_on_other_rows_share_models(made, corpus: Path, labelled, tmp_path: Path) -> None:
+    found, out = made
+    training = out / "models" / "bert" / "training"
+    before = {path: path.stat().st_mtime_ns for path in training.rglob("*") if path.is_file()}
+    other = run(tmp_path / "other", corpus, (labelled[1], labelled[0]), systems=["bert"], labels=[8], seeds=1,
+                models=out / "models", scratch=False, floors=False)  # fmt: skip
+    assert {path: path.stat().st_mtime_ns for path in training.rglob("*") if path.is_file()} == before != {}
+    assert not (tmp_path / "other" / "models").exists()
+    assert (tmp_path / "other" / other.models[0].folder / "munmaek.json").is_file()
+    assert other.models[0].parameters == next(card.parameters for card in found.models if card.system == "bert")
+
+
 def test_nothing_is_done_twice(made, corpus: Path, labelled, monkeypatch) -> None:
     found, out = made
     monkeypatch.setattr(module.NetworkArm, "run", _never)
