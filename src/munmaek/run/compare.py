@@ -212,7 +212,7 @@ class _Comparing:
             found = ModelCard(
                 name, card.title, card.paper, os.path.relpath(folder, request.out), made.size, made.parameters,
                 made.tokens, made.steps, made.seconds, peak, model.tokenizer.kind, model.tokenizer.vocab_size,
-                made.validation, self._bits(model),
+                made.validation, *self._bits(model),
             )  # fmt: skip
             files.write_json(request.out / CARDS, known | {name: {"weights": weights, "card": asdict(found)}})
         self.cards.append(ModelCard(**_read_cards(request.out)[name]["card"]))
@@ -229,11 +229,12 @@ class _Comparing:
             # the same network from scratch depends on the model's shape and tokenizer only, but both are its own
             self._add(Arm(key, name, f"{title}, {SCRATCH}" if scratch else title, scratch), runner, weights)
 
-    def _bits(self, model: Model) -> float | None:
-        """Bits per character of the first test texts, each a document of its own."""
-        if model.system.language_model is None:
-            return None
-        return evaluate_lm(model, [[text] for text in self.question.test.texts[:LM_TEXTS] if text]).bits_per_character
+    def _bits(self, model: Model) -> tuple[float | None, bool]:
+        """Bits per character of the first test texts, each a document of its own; and whether they are pseudo ones."""
+        if model.system.language_model is None and model.system.masked_words is None:
+            return None, False
+        found = evaluate_lm(model, [[text] for text in self.question.test.texts[:LM_TEXTS] if text])
+        return found.bits_per_character, found.pseudo
 
     def _identity(self, arm: str, labels: int | None) -> dict[str, Any]:
         """What a run depends on: the rows, the task, the first weights and how they are trained."""

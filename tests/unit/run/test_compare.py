@@ -78,7 +78,9 @@ def test_models_are_described_and_language_models_measured(made) -> None:
     cards = {card.system: card for card in found.models}
     assert set(cards) == {"ngram", "word2vec", "bert"}
     assert 0 < (cards["ngram"].bits_per_character or 0) < 10
-    assert cards["bert"].bits_per_character is None
+    assert not cards["ngram"].pseudo
+    assert cards["bert"].pseudo
+    assert cards["word2vec"].bits_per_character is None
     assert all((out / card.folder / "munmaek.json").is_file() for card in cards.values())
 
 
