@@ -332,6 +332,17 @@ def unknown_id(tokenizer: Tokenizer) -> int:
         return -1
 
 
+def special_ids(tokenizer: Tokenizer) -> list[int]:
+    """Ids that stand for no word, ascending: the special tokens that the vocabulary has, the unknown one among them."""
+    found: list[int] = []
+    for role in ROLES:
+        try:
+            found.append(tokenizer.token_id(role))
+        except RequestError:  # a vocabulary of another tool may lack one
+            continue
+    return sorted(set(found))
+
+
 def load_tokenizer(path: str | Path) -> TextTokenizer:
     """Read a tokenizer from a folder or a tokenizer.json: one saved here, or any BERT's of another tool.
 
