@@ -27,7 +27,7 @@ class PairCounts:
     filling of a table of hashes); a pair that was dropped is counted anew.
     """
 
-    def __init__(self, limit: int = PAIRS_LIMIT) -> None:
+    def __init__(self, limit: int) -> None:
         self._limit, self.least = limit, 1
         self._keys: Ints = np.zeros(0, np.int64)
         self._counts: Ints = np.zeros(0, np.int64)
@@ -76,7 +76,8 @@ def with_phrases(
 
     A phrase lies in one sentence and holds no special token and no unknown word. Its words stay in the vocabulary
     where they occur `min_count` times outside phrases, too, so often as the tokenizer asks of every word; phrases are
-    held to the same. The vocabulary is ordered by count and is larger than before by the phrases.
+    held to the same. The vocabulary is ordered by count and is larger than before by the phrases. The settings
+    have `phrase_pairs_least`: pairs rarer than that may be missing, which is 1 unless the corpus has very many.
 
     Raises:
         RequestError: the tokenizer is not one of whole words made here, or has phrases already.
@@ -88,6 +89,7 @@ def with_phrases(
     rounds = 2 * phrasing.passes + 1
     tables: list[Pairs] = []
     passes: list[list[str]] = []
+    facts: dict[str, float] = {"phrase_threshold": phrasing.threshold, "phrase_discount": phrasing.discount}
 
     def told(done: int) -> Progress:
         return lambda share: progress((done + share) / rounds)
@@ -97,7 +99,8 @@ def with_phrases(
         allowed = np.ones(len(names), np.bool_)
         allowed[never] = False
         threshold = phrasing.threshold_of(number)
-        keys = _strong_pairs(shards, tables, counts, allowed, threshold, phrasing.discount, told(2 * number + 1))
+        keys, least = _strong_pairs(shards, tables, counts, allowed, threshold, phrasing.discount, told(2 * number + 1))
+        facts["phrase_pairs_least"] = max(least, facts.get("phrase_pairs_least", 1))
         taken = [key for key in keys.tolist() if _is_new(_pair(names, key), numbers, tokenizer.vocab_size)]
         passes.append([_pair(names, key) for key in taken])
         for pair in passes[-1]:
@@ -106,7 +109,7 @@ def with_phrases(
         first, second = np.array(taken, np.int64) >> SHIFT, np.array(taken, np.int64) & ((1 << SHIFT) - 1)
         tables.append(Pairs(first, second, np.array([numbers[joined(pair)] for pair in passes[-1]], np.int64)))
         counts = _count_words(shards, tables, len(names), told(2 * number + 2))
-    return _tokenizer(tokenizer, passes, names, counts, phrasing)
+    return _tokenizer(tokenizer, passes, names, counts, facts)
 
 
 def check_phrasable(tokenizer: TextTokenizer) -> None:
@@ -163,13 +166,13 @@ def _strong_pairs(
     threshold: float,
     discount: float,
     progress: Progress,
-) -> Ints:
-    """The pairs whose score is over the threshold, the most frequent first.
+) -> tuple[Ints, int]:
+    """The pairs whose score is over the threshold, the most frequent first, and the `least` of `PairCounts`.
 
     Only pairs are counted that would pass if they always stood together: no word of more than 1 / threshold of the
     corpus is in any, and most of the text need not be looked at.
     """
-    found, num_words = PairCounts(), int(counts.sum())
+    found, num_words = PairCounts(PAIRS_LIMIT), int(counts.sum())
     for words, begins in _stretches(shards, tables, progress):
         here = np.flatnonzero(~begins[1:] & allowed[words[:-1]] & allowed[words[1:]])
         first, second = words[here], words[here + 1]
@@ -179,11 +182,11 @@ def _strong_pairs(
     keys, times = found.found()
     first, second = counts[keys >> SHIFT], counts[keys & ((1 << SHIFT) - 1)]
     strong = score(times, first, second, num_words, discount) > threshold
-    return keys[strong][np.argsort(-times[strong], kind="stable")]
+    return keys[strong][np.argsort(-times[strong], kind="stable")], found.least
 
 
 def _tokenizer(
-    tokenizer: TextTokenizer, passes: list[list[str]], names: list[str], counts: Ints, phrasing: Phrasing
+    tokenizer: TextTokenizer, passes: list[list[str]], names: list[str], counts: Ints, facts: dict[str, float]
 ) -> TextTokenizer:
     least = int(tokenizer.settings.get("min_count", 1))
     parts = {word for pairs in passes for pair in pairs for word in (*pair.split(" "), joined(pair))}
@@ -195,5 +198,5 @@ def _tokenizer(
     backend = kinds.finish(kinds.backend_of_words([*kept, *rare]), tokenizer.kind)
     vocabulary = backend.get_vocab(with_added_tokens=True)
     phrases = Phrases(passes, vocabulary, first + len(kept), vocabulary["[UNK]"])
-    facts = {**tokenizer.settings, "phrase_threshold": phrasing.threshold, "phrase_discount": phrasing.discount}
-    return TextTokenizer(backend, tokenizer.kind, normaliser=tokenizer.normaliser, settings=facts, phrases=phrases)
+    settings = {**tokenizer.settings, **facts}
+    return TextTokenizer(backend, tokenizer.kind, normaliser=tokenizer.normaliser, settings=settings, phrases=phrases)

@@ -100,6 +100,20 @@ def test_counting_is_the_same_in_stretches(
     assert told[-1] == pytest.approx(1.0)
 
 
+def test_little_memory_misses_the_rarer_pairs_and_says_so(
+    plain: TextTokenizer, shards: Shards, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = with_phrases(shards, plain, Phrasing(1, 5))
+    assert whole.settings["phrase_pairs_least"] == 1
+    monkeypatch.setattr(collocations, "_AT_ONCE", 500)
+    for limit, same in ((60, True), (4, False)):
+        monkeypatch.setattr(collocations, "PAIRS_LIMIT", limit)
+        small = with_phrases(shards, plain, Phrasing(1, 5))
+        assert small.settings["phrase_pairs_least"] > 1
+        assert passes_of(small)[0] <= passes_of(whole)[0]
+        assert (passes_of(small) == passes_of(whole)) is same
+
+
 def test_a_sentence_longer_than_a_stretch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(collocations, "_AT_ONCE", 64)
     text = " ".join("a b" if n % 4 else f"c{n % 20}" for n in range(2_000))
