@@ -20,7 +20,7 @@ DataSet = Annotated[
     str | None,
     option(
         "--data", "A data set known by name, in place of --corpus and --train.", "이름으로 아는 데이터.",
-        metavar="nsmc|built-in",
+        metavar="nsmc|klue-ner|built-in",
     ),
 ]  # fmt: skip
 OwnCorpus = Annotated[
@@ -42,8 +42,26 @@ Systems = Annotated[
     str, option("--systems", "Which, separated by commas.", "시스템들, 쉼표로.", metavar="all|NAME,NAME", shown=True)
 ]
 Labels = Annotated[
-    str, option("--labels", "Numbers of labels, by commas.", "라벨 수, 쉼표로.", metavar="N,N,all", shown=True)
-]
+    str | None,
+    option(
+        "--labels", "Numbers of labels, by commas; else 100,1000,10000,all, with --layers 1000.",
+        "라벨 수, 쉼표로. 없으면 100,1000,10000,all, --layers에서는 1000.", metavar="N,N,all",
+    ),
+]  # fmt: skip
+Learnt = Annotated[
+    str | None,
+    option(
+        "--task", "What is learnt; else classify, with --layers or klue-ner tag.",
+        "무엇을 배울지. 없으면 classify, --layers나 klue-ner에서는 tag.", metavar="classify|pair|regress|choice|tag",
+    ),
+]  # fmt: skip
+Layers = Annotated[
+    bool,
+    option(
+        "--layers", "In place of the walk over labels: which layers' vectors to take, for tagging and for senses.",
+        "라벨 수를 바꾸는 대신, 어느 층의 벡터가 개체 태그와 뜻 구별에 나은지 봅니다.",
+    ),
+]  # fmt: skip
 LookedAt = Annotated[
     str, option("--word", "A word to look at in context.", "문맥 속에서 볼 낱말.", metavar="WORD", shown=True)
 ]
@@ -84,10 +102,11 @@ def compare(
     systems: Systems = "all",
     budget: options.Budget = "10m",
     size: options.Size = "mini",
-    labels: Labels = "100,1000,10000,all",
+    labels: Labels = None,
     seeds: options.Seeds = 5,
     seeds_all: options.SeedsAll = 3,
-    task: options.TaskName = "classify",
+    task: Learnt = None,
+    layers: Layers = False,
     text_column: options.TextColumn = None,
     pair_column: options.PairColumn = None,
     label_column: options.LabelColumn = None,
@@ -104,24 +123,36 @@ def compare(
     device: options.Device = "auto",
     as_json: options.Json = False,
 ) -> None:
-    """Compare systems; run.compare does the work."""
-    counts = [label_count(text.strip()) for text in labels.split(",")]
+    """Compare systems; run.compare does the work, with --layers run.layers."""
     texts = _sentences(word, sentence)
+    known = _known(data, out, seed)
+    asked, rows, test = _data(known, corpus, train, test)
+    task = _task(task, layers, known)
+    given: dict[str, Any] = {
+        "out": out, "corpus": asked, "train": rows, "test": test, "budget": budget, "size": size, "seeds": seeds,
+        "systems": () if systems == "all" else systems.split(","), "seeds_all": seeds_all, "max_length": max_length,
+        "seed": seed, "device": device, "command": _command(),
+        "pretraining": {"tokenizer": tokenizer, "vocab_size": vocab_size, "cache": cache,
+                        "settings": read_settings(settings or [])},
+    }  # fmt: skip
+    if labels is not None:
+        given["labels"] = [label_count(text.strip()) for text in labels.split(",")]
     from munmaek.run.compare import Told
-    from munmaek.run.compare import compare as run
 
-    asked, rows, test = _data(data, corpus, train, test, out, seed)
-    pretraining = {"tokenizer": tokenizer, "vocab_size": vocab_size, "cache": cache}
     with TrainingProgress() as progress:
-        found = run(
-            out=out, corpus=asked, train=rows, test=test, systems=() if systems == "all" else systems.split(","),
-            budget=budget, size=size, labels=counts, seeds=seeds, seeds_all=seeds_all, scratch=scratch, floors=floors,
-            task=task, text_column=text_column, pair_column=pair_column, label_column=label_column, word=word,
-            sentences=texts, max_length=max_length, seed=seed, device=device, command=_command(),
-            pretraining=pretraining | {"settings": read_settings(settings or [])},
-            told=Told(progress, note, lambda row, metric: note(_row(row, metric))),
-        )  # fmt: skip
-    _show(found, out, as_json)
+        given["told"] = Told(progress, note, lambda row, metric: note(_row(row, metric)))
+        if layers:
+            from munmaek.run.layers import layers as study
+
+            found = study(**given)
+        else:
+            from munmaek.run.compare import compare as run
+
+            found = run(
+                **given, scratch=scratch, floors=floors, task=task, text_column=text_column, pair_column=pair_column,
+                label_column=label_column, word=word, sentences=texts,
+            )  # fmt: skip
+    _show(found, out, as_json, layers)
 
 
 def tour(
@@ -142,9 +173,13 @@ def tour(
     _show(found, out, as_json)
 
 
-def _show(found: Any, out: Path, as_json: bool) -> None:
+def _show(found: Any, out: Path, as_json: bool, layers: bool = False) -> None:
     if as_json:
         show_json(found)
+        return
+    if layers:
+        show_lines(["", *_ways(found), ""])
+        _show_page(found, out)
         return
     metric = f"{found.metric} (%), {found.num_test:,} {say('test rows', '줄로 채점')}"
     show_lines(["", *_table(found), "", metric, *_senses(found), ""])
@@ -196,22 +231,31 @@ def _sentences(word: str, sentence: list[str] | None) -> tuple[str, ...]:
     return texts
 
 
-def _data(
-    data: str | None, corpus: list[str] | None, train: Path | None, test: Path | None, out: Path, seed: int
-) -> tuple[Any, Path, Path | None]:
-    """The text, the rows to learn from, and those to score on; what is given by itself goes before a data set's own."""
+def _known(data: str | None, out: Path, seed: int) -> Any:
     from munmaek.run.known_data import known_data
 
-    known = known_data(data, out, seed) if data else None
-    if known is None and (not corpus or train is None):
-        raise RequestError(
-            "there is nothing to compare on", where="munmaek compare",
-            fix="Give --corpus your.txt --train your.tsv, or --data built-in.",
-        )  # fmt: skip
+    return known_data(data, out, seed) if data else None
+
+
+def _data(known: Any, corpus: list[str] | None, train: Path | None, test: Path | None) -> tuple[Any, Path, Path | None]:
+    """The text, the rows to learn from, and those to score on; what is given by itself goes before a data set's own."""
     own = corpus_of(corpus) if corpus else known.corpus if known else None
     rows = train or (known.train if known else None)
-    assert rows is not None
+    if own is None or rows is None:
+        raise RequestError(
+            "there is nothing to compare on" if known is None else "that data set has no text to pre-train on",
+            where="munmaek compare",
+            fix="Give --corpus your.txt --train your.tsv, or --data built-in." if known is None
+            else "Give --corpus your.txt as well.",
+        )  # fmt: skip
     return own, rows, test or (known.test if known and train is None else None)
+
+
+def _task(asked: str | None, layers: bool, known: Any) -> str:
+    """The task: as asked, else what the data set is for; --layers is for tags alone."""
+    if layers and asked not in (None, "tag"):
+        raise RequestError(f"--layers with the task {asked}", where="--task", fix="Leave --task out: it is tag.")
+    return "tag" if layers else asked or (known.task if known else "classify")
 
 
 def _command() -> str:
@@ -237,3 +281,21 @@ def _table(found: Any) -> list[str]:
         cells = [found.standing(arm.name, size) for size in sizes]
         rows.append((arm.title, *("" if c is None else f"{c.mean:.1%} [{c.low:.1%}, {c.high:.1%}]" for c in cells)))
     return aligned(header, rows)
+
+
+def _ways(found: Any) -> list[str]:
+    """Ways of taking vectors by system: layers taken, scores in per cent, senses told apart, learnt weights."""
+    from munmaek.report import layers
+
+    study, korean = found.layers, chosen() == "ko"
+    titles = {card.system: card.title for card in found.models}
+    header = [say("system", "시스템"), say("vectors", "벡터"), say("layers", "층")]
+    header += [layers.size_title(study, size, korean) for size in study.sizes]
+    header += [say("senses (sums unweighted)", "뜻 구별 (합은 같은 가중치)"), say("learnt weights", "배운 가중치")]
+    rows: list[tuple[str, ...]] = []
+    for system, way, taken, scores, area, weights in layers.lines(study):
+        cells = ["" if each is None else f"{each.mean:.1%} [{each.low:.1%}, {each.high:.1%}]" for each in scores]
+        shown = "" if area is None else f"{area:.3f}"
+        rows.append((titles.get(system, system), layers.title(way, korean), taken, *cells, shown, weights))
+    counted = say(f"{study.num_test:,} test rows", f"{study.num_test:,}줄로 채점")
+    return [*study.notices, "", *aligned(header, rows), "", f"{study.metric} (%), {counted}"]
