@@ -127,7 +127,8 @@ def compare(
     texts = _sentences(word, sentence)
     known = _known(data, out, seed)
     asked, rows, test = _data(known, corpus, train, test)
-    task = _task(task, layers, known)
+    if layers:
+        _check_study(task, known if train is None else None, (text_column, pair_column, label_column))
     given: dict[str, Any] = {
         "out": out, "corpus": asked, "train": rows, "test": test, "budget": budget, "size": size, "seeds": seeds,
         "systems": () if systems == "all" else systems.split(","), "seeds_all": seeds_all, "max_length": max_length,
@@ -149,8 +150,8 @@ def compare(
             from munmaek.run.compare import compare as run
 
             found = run(
-                **given, scratch=scratch, floors=floors, task=task, text_column=text_column, pair_column=pair_column,
-                label_column=label_column, word=word, sentences=texts,
+                **given, scratch=scratch, floors=floors, task=task or (known.task if known else "classify"), word=word,
+                sentences=texts, text_column=text_column, pair_column=pair_column, label_column=label_column,
             )  # fmt: skip
     _show(found, out, as_json, layers)
 
@@ -251,11 +252,16 @@ def _data(known: Any, corpus: list[str] | None, train: Path | None, test: Path |
     return own, rows, test or (known.test if known and train is None else None)
 
 
-def _task(asked: str | None, layers: bool, known: Any) -> str:
-    """The task: as asked, else what the data set is for; --layers is for tags alone."""
-    if layers and asked not in (None, "tag"):
-        raise RequestError(f"--layers with the task {asked}", where="--task", fix="Leave --task out: it is tag.")
-    return "tag" if layers else asked or (known.task if known else "classify")
+def _check_study(task: str | None, known: Any, columns: tuple[str | None, ...]) -> None:
+    """RequestError where --layers is asked of something else than files of tags."""
+    if task not in (None, "tag"):
+        raise RequestError(f"--layers with the task {task}", where="--task", fix="Leave --task out: it is tag.")
+    if known is not None and known.task != "tag":
+        fix = "Give --train with a file of tags, or --data klue-ner."
+        raise RequestError("the rows of that data set have no tags", where="--layers", fix=fix)
+    if any(columns):
+        fix = "Leave the column options out: --layers reads files of tags, a unit and its tag a line."
+        raise RequestError("a file of tags has no columns", where="--layers", fix=fix)
 
 
 def _command() -> str:

@@ -143,8 +143,8 @@ def draw(comparison: Comparison, study: LayerStudy, folder: Path, korean: bool) 
         for system in dict.fromkeys(each.system for each in study.senses):
             found = [study.sense(system, way) for way in TITLES]
             areas = [math.nan if each is None else each.area for each in found]
-            axes[-1].plot(range(len(TITLES)), areas, label=system_title(comparison, system), linewidth=1.2,
-                          markersize=6, **style_of(comparison, system))  # fmt: skip
+            axes[-1].plot(range(len(TITLES)), areas, label=system_title(comparison, system), linewidth=0.8,
+                          linestyle=":", markersize=6, **style_of(comparison, system))  # fmt: skip
         axes[-1].axhline(0.5, color="#999999", linestyle="--", linewidth=1)
         axes[-1].set(title=say(korean, "senses told apart (sums unweighted)", "뜻 구별 (합은 같은 가중치)"),
                      ylabel=say(korean, "area under the curve", "곡선 아래 넓이"))  # fmt: skip
@@ -164,5 +164,5 @@ def _scores(axes: Axes, comparison: Comparison, study: LayerStudy, labels: int |
         reach = [[100 * max(0.0, each.mean - each.low) for _, each in there],
                  [100 * max(0.0, each.high - each.mean) for _, each in there]]  # fmt: skip
         axes.errorbar([place + shift for place, _ in there], [100 * each.mean for _, each in there], yerr=reach,
-                      elinewidth=0.8, capsize=2, linewidth=1.2, markersize=6, label=system_title(comparison, system),
-                      **style_of(comparison, system))  # fmt: skip
+                      elinewidth=0.8, capsize=2, linewidth=0.8, linestyle=":", markersize=6,
+                      label=system_title(comparison, system), **style_of(comparison, system))  # fmt: skip

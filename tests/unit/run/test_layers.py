@@ -185,7 +185,7 @@ def corpus(tagged: tuple[Path, Path]) -> Path:
 
 
 def study(out: Path, corpus: Path, tagged: tuple[Path, Path], **changes: Any) -> Comparison:
-    given = SMALL | {"train": tagged[0], "test": tagged[1]} | changes
+    given: dict[str, Any] = SMALL | {"train": tagged[0], "test": tagged[1]} | changes
     own = {"tokenizer": "word", "vocab_size": 60, "min_count": 1, "cache": corpus.parent / "cache"}
     return layers(out=out, corpus=corpus, pretraining=own, command="munmaek compare --layers", **given)
 
@@ -293,5 +293,9 @@ def test_the_command(
     assert "<h2>Which vectors?</h2>" in page
     assert main([str(word) for word in [*words, "--task", "pair"]]) == 2
     assert "Leave --task out" in capsys.readouterr().err
+    assert main([str(word) for word in [*words, "--label-column", "x"]]) == 2
+    assert "no columns" in capsys.readouterr().err
+    assert main(["compare", "--layers", "--data", "built-in", "--out", str(tmp_path / "none")]) == 2
+    assert "have no tags" in capsys.readouterr().err
     assert main([str(word) for word in [*words, "--json"]]) == 0
     assert len(json.loads(capsys.readouterr().out)["layers"]["scores"]) == 7
