@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 import sys
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -29,16 +30,6 @@ DataSet = Annotated[
         metavar="NAME",
     ),
 ]  # fmt: skip
-OwnTask = Annotated[
-    str | None,
-    option("--task", "What is learnt; classify, or what --data asks.", "무엇을 배울지.",
-           metavar="classify|pair|regress|choice|tag"),
-]  # fmt: skip
-Models = Annotated[
-    Path | None,
-    option("--models", "Where the models are kept, for several comparisons; else in --out.",
-           "모델을 두는 곳. 여러 비교가 함께 씁니다. 없으면 --out 안.", metavar="DIR"),
-]  # fmt: skip
 OwnCorpus = Annotated[
     list[str] | None,
     option(
@@ -58,8 +49,34 @@ Systems = Annotated[
     str, option("--systems", "Which, separated by commas.", "시스템들, 쉼표로.", metavar="all|NAME,NAME", shown=True)
 ]
 Labels = Annotated[
-    str, option("--labels", "Numbers of labels, by commas.", "라벨 수, 쉼표로.", metavar="N,N,all", shown=True)
-]
+    str | None,
+    option(
+        "--labels", "Numbers of labels, by commas; else 100,1000,10000,all, with --layers 1000.",
+        "라벨 수, 쉼표로. 없으면 100,1000,10000,all, --layers에서는 1000.", metavar="N,N,all",
+    ),
+]  # fmt: skip
+Learnt = Annotated[
+    str | None,
+    option(
+        "--task", "What is learnt; else what --data asks, classify, or with --layers tag.",
+        "무엇을 배울지. 없으면 --data가 묻는 것이나 classify, --layers에서는 tag.",
+        metavar="classify|pair|regress|choice|tag",
+    ),
+]  # fmt: skip
+Models = Annotated[
+    Path | None,
+    option(
+        "--models", "Where the models are kept, for several comparisons; else in --out.",
+        "모델을 두는 곳. 여러 비교가 함께 씁니다. 없으면 --out 안.", metavar="DIR",
+    ),
+]  # fmt: skip
+Layers = Annotated[
+    bool,
+    option(
+        "--layers", "In place of the walk over labels: which layers' vectors to take, for tagging and for senses.",
+        "라벨 수를 바꾸는 대신, 어느 층의 벡터가 개체 태그와 뜻 구별에 나은지 봅니다.",
+    ),
+]  # fmt: skip
 LookedAt = Annotated[
     str, option("--word", "A word to look at in context.", "문맥 속에서 볼 낱말.", metavar="WORD", shown=True)
 ]
@@ -100,10 +117,11 @@ def compare(
     systems: Systems = "all",
     budget: options.Budget = "10m",
     size: options.Size = "mini",
-    labels: Labels = "100,1000,10000,all",
+    labels: Labels = None,
     seeds: options.Seeds = 5,
     seeds_all: options.SeedsAll = 3,
-    task: OwnTask = None,
+    task: Learnt = None,
+    layers: Layers = False,
     text_column: options.TextColumn = None,
     pair_column: options.PairColumn = None,
     label_column: options.LabelColumn = None,
@@ -121,26 +139,38 @@ def compare(
     device: options.Device = "auto",
     as_json: options.Json = False,
 ) -> None:
-    """Compare systems; run.compare does the work."""
-    counts = [label_count(text.strip()) for text in labels.split(",")]
+    """Compare systems; run.compare does the work, with --layers run.layers."""
     texts = _sentences(word, sentence)
+    known = _data(data, corpus, train, test, models or out, seed)
+    columns = [mine or own for mine, own in zip((text_column, pair_column, label_column), known.columns, strict=True)]
+    if layers:
+        _check_study(task, known if train is None else None, columns)
+    given: dict[str, Any] = {
+        "out": out, "corpus": known.corpus, "train": known.train, "test": known.test, "budget": budget, "size": size,
+        "seeds": seeds, "models": models,
+        "systems": () if systems == "all" else systems.split(","), "seeds_all": seeds_all, "max_length": max_length,
+        "seed": seed, "device": device, "command": _command(),
+        "pretraining": {"tokenizer": tokenizer, "vocab_size": vocab_size, "cache": cache,
+                        "settings": read_settings(settings or [])},
+    }  # fmt: skip
+    if labels is not None:
+        given["labels"] = [label_count(text.strip()) for text in labels.split(",")]
     from munmaek.run.compare import Told
-    from munmaek.run.compare import compare as run
 
-    known = _data(data, corpus, train, test, out if models is None else models, seed)
-    columns = [asked or own for asked, own in zip((text_column, pair_column, label_column), known.columns, strict=True)]
-    pretraining = {"tokenizer": tokenizer, "vocab_size": vocab_size, "cache": cache}
     with TrainingProgress() as progress:
-        found = run(
-            out=out, corpus=known.corpus, train=known.train, test=known.test,
-            systems=() if systems == "all" else systems.split(","), budget=budget, size=size,
-            labels=counts, seeds=seeds, seeds_all=seeds_all, scratch=scratch, floors=floors,
-            task=task or known.task, text_column=columns[0], pair_column=columns[1], label_column=columns[2], word=word,
-            sentences=texts, max_length=max_length, models=models, seed=seed, device=device, command=_command(),
-            pretraining=pretraining | {"settings": read_settings(settings or [])},
-            told=Told(progress, note, lambda row, metric: note(_row(row, metric))),
-        )  # fmt: skip
-    _show(found, out, as_json)
+        given["told"] = Told(progress, note, lambda row, metric: note(_row(row, metric)))
+        if layers:
+            from munmaek.run.layers import layers as study
+
+            found = study(**given)
+        else:
+            from munmaek.run.compare import compare as run
+
+            found = run(
+                **given, scratch=scratch, floors=floors, task=task or known.task, word=word, sentences=texts,
+                text_column=columns[0], pair_column=columns[1], label_column=columns[2],
+            )  # fmt: skip
+    _show(found, out, as_json, layers)
 
 
 def tour(
@@ -161,9 +191,13 @@ def tour(
     _show(found, out, as_json)
 
 
-def _show(found: Any, out: Path, as_json: bool) -> None:
+def _show(found: Any, out: Path, as_json: bool, layers: bool = False) -> None:
     if as_json:
         show_json(found)
+        return
+    if layers:
+        show_lines(["", *_ways(found), ""])
+        _show_page(found, out)
         return
     metric = f"{found.metric} (%), {found.num_test:,} {say('test rows', '줄로 채점')}"
     show_lines(["", *_table(found), "", metric, *_senses(found), ""])
@@ -234,6 +268,18 @@ def _data(
     return replace(known, corpus=own, test=test or known.test)
 
 
+def _check_study(task: str | None, known: Any, columns: Sequence[str | None]) -> None:
+    """RequestError where --layers is asked of something else than files of tags."""
+    if task not in (None, "tag"):
+        raise RequestError(f"--layers with the task {task}", where="--task", fix="Leave --task out: it is tag.")
+    if known is not None and known.task != "tag":
+        fix = "Give --train with a file of tags, or --data klue-ner."
+        raise RequestError("the rows of that data set have no tags", where="--layers", fix=fix)
+    if any(columns):
+        fix = "Leave the column options out: --layers reads files of tags, a unit and its tag a line."
+        raise RequestError("a file of tags has no columns", where="--layers", fix=fix)
+
+
 def _command() -> str:
     """The command as it was given, to be given again."""
     return shlex.join(["munmaek", *sys.argv[1:]])
@@ -257,3 +303,21 @@ def _table(found: Any) -> list[str]:
         cells = [found.standing(arm.name, size) for size in sizes]
         rows.append((arm.title, *("" if c is None else f"{c.mean:.1%} [{c.low:.1%}, {c.high:.1%}]" for c in cells)))
     return aligned(header, rows)
+
+
+def _ways(found: Any) -> list[str]:
+    """Ways of taking vectors by system: layers taken, scores in per cent, senses told apart, learnt weights."""
+    from munmaek.report import layers
+
+    study, korean = found.layers, chosen() == "ko"
+    titles = {card.system: card.title for card in found.models}
+    header = [say("system", "시스템"), say("vectors", "벡터"), say("layers", "층")]
+    header += [layers.size_title(study, size, korean) for size in study.sizes]
+    header += [say("senses (sums unweighted)", "뜻 구별 (합은 같은 가중치)"), say("learnt weights", "배운 가중치")]
+    rows: list[tuple[str, ...]] = []
+    for system, way, taken, scores, area, weights in layers.lines(study):
+        cells = ["" if each is None else f"{each.mean:.1%} [{each.low:.1%}, {each.high:.1%}]" for each in scores]
+        shown = "" if area is None else f"{area:.3f}"
+        rows.append((titles.get(system, system), layers.title(way, korean), taken, *cells, shown, weights))
+    counted = say(f"{study.num_test:,} test rows", f"{study.num_test:,}줄로 채점")
+    return [*study.notices, "", *aligned(header, rows), "", f"{study.metric} (%), {counted}"]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
@@ -329,3 +329,8 @@ class System:
     adaptation: Adaptation | None = None
     makes_vectors: bool = True
     holds_out: bool = True
+
+    @property
+    def contextual(self) -> bool:
+        """Whether a token's vector depends on the text around it: whether there are layers above its embeddings."""
+        return self.makes_vectors and any(each.name == "num_layers" for each in fields(self.config))

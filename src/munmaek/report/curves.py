@@ -22,7 +22,8 @@ FLOOR_COLOURS = {CHANCE: "#999999"}
 
 def style_of(comparison: Comparison, system: str) -> dict[str, Any]:
     """A system's colour and mark, the same in every figure."""
-    names = list(dict.fromkeys([arm.system for arm in comparison.arms if arm.system]))
+    arms = [arm.system for arm in comparison.arms if arm.system]
+    names = list(dict.fromkeys([*arms, *(card.system for card in comparison.models)]))
     place = names.index(system) if system in names else len(names)
     return {"color": COLOURS[place % len(COLOURS)], "marker": MARKS[place % len(MARKS)]}
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from munmaek.core.files import write_atomic
 from munmaek.data.homographs import MOTTO
-from munmaek.report import contexts, curves, tables
+from munmaek.report import contexts, curves, layers, tables
 from munmaek.report.markup import document, picture, section
 from munmaek.report.sentences import sentences
 from munmaek.report.wording import say
@@ -32,6 +32,7 @@ def write(comparison: Comparison, folder: Path, korean: bool) -> Path:
         *section(say(korean, "Results", "결과"), [tables.results(comparison, korean)]),
         *_curves(comparison, folder, korean),
         *_contexts(comparison, folder, korean),
+        *layers.part(comparison, folder, korean),
         *section(say(korean, "Neighbours in context", "문맥 속의 이웃"), [tables.neighbours(comparison, korean)]),
         *section(say(korean, "Models", "모델"), [tables.cards(comparison, korean)]),
         *section(say(korean, "How this was made", "만든 방법"), [_making(comparison, korean)]),

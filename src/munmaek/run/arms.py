@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any, Protocol
 
 import numpy as np
@@ -23,10 +23,14 @@ Progress = Callable[[Event], None]
 
 @dataclass(frozen=True)
 class Answered:
-    """What an arm got: metric -> value on the test set, and what each test row adds to the deciding one."""
+    """What an arm got: metric -> value on the test set, and what each test row adds to the deciding one.
+
+    `shares` are the weights of layers that it learnt, where it weighs layers.
+    """
 
     scores: dict[str, float]
     evidence: NDArray[np.float64]
+    shares: list[float] = field(default_factory=list[float])
 
 
 class Arm(Protocol):

@@ -6,7 +6,6 @@ import datetime
 import hashlib
 import json
 import os
-import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -21,21 +20,29 @@ from munmaek.data import homographs
 from munmaek.run import in_context
 from munmaek.run.arms import Arm as Runner
 from munmaek.run.arms import ChanceArm, NetworkArm, Question, TestTokens, TfidfArm
-from munmaek.run.book import Book
-from munmaek.run.comparison import FLOORS, SCRATCH, Arm, Comparison, Contrast, ModelCard, Row, Standing
+from munmaek.run.comparison import (
+    FLOORS,
+    SCRATCH,
+    Arm,
+    Comparison,
+    Contrast,
+    ModelCard,
+    Row,
+    Standing,
+    study_of,
+)  # fmt: skip
 from munmaek.run.evaluate_lm import evaluate_lm
 from munmaek.run.folder import CARD as FOLDER_CARD
-from munmaek.run.folder import versions
 from munmaek.run.model import Model, load
 from munmaek.run.pretrain import pretrain
 from munmaek.run.rows import examples
+from munmaek.run.runs import Runs
 from munmaek.tasks import Task
-from munmaek.tasks.bootstrap import Sample
 from munmaek.tasks.examples import Examples, subset
 from munmaek.train.trainer import Event
 
 SIZES = (100, 1_000, 10_000, None)
-MODELS, ANSWERS, ROWS = "models", "answers", "rows.jsonl"
+MODELS, ROWS = "models", "rows.jsonl"
 CARDS = "cards.json"
 HELD_OUT, MOST_HELD_OUT = 0.2, 10_000
 """Share of the labelled rows kept for scoring where no test file is given, and the most of them."""
@@ -133,14 +140,15 @@ def compare(
         RequestError, DataError: the request or a table cannot be used. Interrupted, JobError: see trainer.
     """
     request = Request(
-        Path(out), corpus, train, test, _names(systems), budget, size, tuple(labels), seeds, seeds_all, scratch,
+        Path(out), corpus, train, test, asked_for(systems), budget, size, tuple(labels), seeds, seeds_all, scratch,
         floors, task, (text_column, pair_column, label_column), word, tuple(sentences), max_length,
         dict(pretraining or {}), dict(own or {}), seed, device, command, Path(models or Path(out) / MODELS),
     )  # fmt: skip
     return _Comparing(request, told or Told()).run()
 
 
-def _names(asked: Sequence[str]) -> tuple[str, ...]:
+def asked_for(asked: Sequence[str]) -> tuple[str, ...]:
+    """The systems asked for, in the register's order; without any, all. RequestError: there is none of that name."""
     for name in asked:
         systems.load(name)
     return tuple(name for name in systems.names() if name in asked or not asked)
@@ -153,11 +161,8 @@ class _Comparing:
         self.request, self.told = request, told
         self.task: Task = tasks.load(request.task)
         train, test = examples_of(request, self.task)
-        if any(size is not None and size > len(train) for size in request.labels):
-            fix = f"There are {len(train):,} rows to train on; leave the larger sizes out of --labels."
-            raise RequestError("not so many labels", where="--labels", fix=fix)
         self.question = Question(self.task, train, test)
-        self.book = Book(request.out / ROWS)
+        self.runs = Runs(request.out, ROWS, self.question, self.told.progress, self.told.row)
         self.arms: list[Arm] = []
         self.runners: dict[str, Runner] = {}
         self.weights: dict[str, str] = {}
@@ -178,7 +183,9 @@ class _Comparing:
         for labels in self.request.labels:
             for arm in self.arms:
                 for seed in range(self.request.seeds if labels is not None else self.request.seeds_all):
-                    self.rows.append(self._row(arm.name, labels, seed))
+                    self.rows.append(
+                        self.runs.row(arm.name, self.runners[arm.name], self.weights[arm.name], labels, seed)
+                    )
         found = self._found()
         found.write(self.request.out)
         return found
@@ -197,27 +204,10 @@ class _Comparing:
 
     def _system(self, name: str) -> None:
         """Pre-train a system, or find it trained, and make its arms."""
-        card, request = systems.load(name), self.request
-        folder = request.models / name
-        self.told.say(card.title)
-        runtime.forget_peak_memory()
-        made = pretrain(name, corpus=request.corpus, out=folder, size=request.size, budget=request.budget,
-                        seed=request.seed, device=request.device, progress=self.told.progress,
-                        **{**request.pretraining, **request.own.get(name, {})})  # fmt: skip
-        peak = runtime.peak_memory()
-        model = load(folder, request.device)
-        weights = _weights(folder)
-        known = _read_cards(request.out)
-        if known.get(name, {}).get("weights") != weights:
-            found = ModelCard(
-                name, card.title, card.paper, os.path.relpath(folder, request.out), made.size, made.parameters,
-                made.tokens, made.steps, made.seconds, peak, model.tokenizer.kind, model.tokenizer.vocab_size,
-                made.validation, *self._bits(model),
-            )  # fmt: skip
-            files.write_json(request.out / CARDS, known | {name: {"weights": weights, "card": asdict(found)}})
-        self.cards.append(ModelCard(**_read_cards(request.out)[name]["card"]))
-        if card.makes_vectors:
-            self._arms_of(name, model, weights)
+        made = pretrained(self.request, self.told, name, self.question.test.texts)
+        self.cards.append(made.card)
+        if made.model.system.makes_vectors:
+            self._arms_of(name, made.model, made.weights)
 
     def _arms_of(self, name: str, model: Model, weights: str) -> None:
         self.models[name] = model
@@ -229,44 +219,9 @@ class _Comparing:
             # the same network from scratch depends on the model's shape and tokenizer only, but both are its own
             self._add(Arm(key, name, f"{title}, {SCRATCH}" if scratch else title, scratch), runner, weights)
 
-    def _bits(self, model: Model) -> tuple[float | None, bool]:
-        """Bits per character of the first test texts, each a document of its own; and whether they are pseudo ones."""
-        if model.system.language_model is None and model.system.masked_words is None:
-            return None, False
-        found = evaluate_lm(model, [[text] for text in self.question.test.texts[:LM_TEXTS] if text])
-        return found.bits_per_character, found.pseudo
-
-    def _identity(self, arm: str, labels: int | None) -> dict[str, Any]:
-        """What a run depends on: the rows, the task, the first weights and how they are trained."""
-        settings = self.runners[arm].settings(labels)
-        return {
-            "weights": self.weights[arm], "train": digest(self.question.train), "test": digest(self.question.test),
-            "task": self.task.name, "settings": settings,
-        }  # fmt: skip
-
-    def _row(self, arm: str, labels: int | None, seed: int) -> Row:
-        """A run, from the book or done now; what each test row got is on the disk before the run is in the book."""
-        identity = self._identity(arm, labels)
-        key = hashlib.sha256(json.dumps([arm, labels, seed, identity], sort_keys=True).encode()).hexdigest()[:16]
-        for line in self.book.lines("key", "row"):
-            if line["key"] == key and (self.request.out / line["row"]["answers"]).is_file():
-                row = Row(**line["row"])
-                self.told.row(row, self.task.best)
-                return row
-        began = time.monotonic()
-        runtime.forget_peak_memory()
-        found = self.runners[arm].run(labels, seed, self.told.progress)
-        path = Path(ANSWERS) / f"{key}.npy"
-        files.write_atomic(self.request.out / path, _npy(found.evidence))
-        row = Row(arm, labels, labels or len(self.question.train), seed, found.scores, time.monotonic() - began,
-                  runtime.peak_memory(), path.as_posix(), versions())  # fmt: skip
-        self.book.add({"key": key, "row": asdict(row), "identity": identity})
-        self.told.row(row, self.task.best)
-        return row
-
     def _found(self) -> Comparison:
         request, question = self.request, self.question
-        samples = self._samples()
+        samples = self.runs.samples(self.rows)
         standings = [
             Standing(arm, labels, labels or len(question.train), len(sample.values), *sample.interval())
             for (arm, labels), sample in samples.items()
@@ -279,20 +234,14 @@ class _Comparing:
         ]
         found = Comparison(
             command=request.command, made=datetime.datetime.now().astimezone().isoformat(timespec="seconds"),
-            corpus=_name_of(request.corpus), train=Path(request.train).name,
+            corpus=name_of(request.corpus), train=Path(request.train).name,
             test=Path(request.test).name if request.test else "", budget=request.budget, size=request.size,
-            threads=len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1,
+            threads=threads(),
             task=self.task.name, metric=self.task.best, num_train=len(question.train), num_test=len(question.test),
             num_seeds=request.seeds, arms=self.arms, models=self.cards, rows=self.rows, standings=standings,
-            contrasts=contrasts, notices=self.notices,
+            contrasts=contrasts, notices=self.notices, layers=study_of(request.out),
         )  # fmt: skip
         return self._with_words(found, built_in=bool(self.notices))
-
-    def _samples(self) -> dict[tuple[str, int | None], Sample]:
-        evidence: dict[tuple[str, int | None], list[Any]] = {}
-        for row in self.rows:
-            evidence.setdefault((row.arm, row.labels), []).append(np.load(self.request.out / row.answers))
-        return {key: Sample(parts, self.task.figure) for key, parts in evidence.items()}
 
     def _with_words(self, found: Comparison, *, built_in: bool) -> Comparison:
         """The word in context, in every system that makes vectors."""
@@ -315,7 +264,15 @@ class _Comparing:
 
 
 def examples_of(request: Request, task: Task) -> tuple[Examples, Examples]:
-    """The rows to learn from and the rows to score on."""
+    """The rows to learn from and the rows to score on; RequestError where fewer are there than `labels` asks for."""
+    train, test = _examples(request, task)
+    if any(size is not None and size > len(train) for size in request.labels):
+        fix = f"There are {len(train):,} rows to train on; leave the larger sizes out of --labels."
+        raise RequestError("not so many labels", where="--labels", fix=fix)
+    return train, test
+
+
+def _examples(request: Request, task: Task) -> tuple[Examples, Examples]:
     whole = examples(task, request.train, request.columns, training=True)
     if request.test is not None:
         return whole, examples(task, request.test, request.columns, training=False)
@@ -324,12 +281,46 @@ def examples_of(request: Request, task: Task) -> tuple[Examples, Examples]:
     return whole.take(np.setdiff1d(np.arange(len(whole)), held)), whole.take(held)
 
 
-def digest(examples: Examples) -> str:
-    """The SHA-256 of some rows' texts and labels."""
-    found = hashlib.sha256()
-    for row in zip(examples.texts, examples.pairs or [""] * len(examples), examples.labels, strict=True):
-        found.update(json.dumps(row, ensure_ascii=False).encode())
-    return found.hexdigest()
+@dataclass(frozen=True)
+class Pretrained:
+    """A system after its pre-training: in memory, described, and what tells its weights from others."""
+
+    model: Model
+    card: ModelCard
+    weights: str
+
+
+def pretrained(request: Request, told: Told, name: str, texts: Sequence[str]) -> Pretrained:
+    """Pre-train a system in the comparison's folder, or find it trained there.
+
+    A language model is measured in bits per character on the first `texts`, each a document of its own, once.
+    """
+    card, folder = systems.load(name), request.models / name
+    told.say(card.title)
+    runtime.forget_peak_memory()
+    made = pretrain(name, corpus=request.corpus, out=folder, size=request.size, budget=request.budget,
+                    seed=request.seed, device=request.device, progress=told.progress,
+                    **{**request.pretraining, **request.own.get(name, {})})  # fmt: skip
+    peak = runtime.peak_memory()
+    model = load(folder, request.device)
+    weights = _weights(folder)
+    known = _read_cards(request.out)
+    if known.get(name, {}).get("weights") != weights:
+        found = ModelCard(
+            name, card.title, card.paper, os.path.relpath(folder, request.out), made.size, made.parameters,
+            made.tokens, made.steps, made.seconds, peak, model.tokenizer.kind, model.tokenizer.vocab_size,
+            made.validation, *_bits(model, texts),
+        )  # fmt: skip
+        files.write_json(request.out / CARDS, known | {name: {"weights": weights, "card": asdict(found)}})
+    return Pretrained(model, ModelCard(**_read_cards(request.out)[name]["card"]), weights)
+
+
+def _bits(model: Model, texts: Sequence[str]) -> tuple[float | None, bool]:
+    """Bits per character, and whether they are a masked model's."""
+    if model.system.language_model is None and model.system.masked_words is None:
+        return None, False
+    found = evaluate_lm(model, [[text] for text in texts[:LM_TEXTS] if text])
+    return found.bits_per_character, found.pseudo
 
 
 def _weights(folder: Path) -> str:
@@ -342,17 +333,13 @@ def _read_cards(out: Path) -> dict[str, Any]:
     return files.read_json(out / CARDS) if (out / CARDS).is_file() else {}
 
 
-def _npy(evidence: Any) -> bytes:
-    """Evidence as a .npy file, in bytes where it is counts below 256, else in float32."""
-    from io import BytesIO
-
-    small = np.all((evidence == np.floor(evidence)) & (evidence >= 0) & (evidence < 256))
-    stream = BytesIO()
-    np.save(stream, evidence.astype(np.uint8 if small else np.float32), allow_pickle=False)
-    return stream.getvalue()
+def threads() -> int:
+    """Processors that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def _name_of(corpus: Any) -> str:
+def name_of(corpus: Any) -> str:
+    """What a reader knows a corpus by."""
     if isinstance(corpus, homographs.HomographCorpus):
         return "built-in"
     paths: Iterable[Any] = [corpus] if isinstance(corpus, str | Path) else corpus

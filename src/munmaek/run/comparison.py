@@ -67,6 +67,7 @@ class Row:
         labels: labels asked for; None is all. num_labels: labels used.
         scores: metric -> value. seconds: training and scoring. peak_memory: bytes, of the process so far.
         answers: file with what each test row adds to the metric (tasks/task.py), beside the rows.
+        shares: the weight learnt of each layer, where the arm weighs layers (`compare --layers`).
     """
 
     arm: str
@@ -78,6 +79,7 @@ class Row:
     peak_memory: int
     answers: str
     versions: dict[str, str] = field(default_factory=dict[str, str])
+    shares: list[float] = field(default_factory=list[float])
 
 
 @dataclass(frozen=True)
@@ -159,6 +161,78 @@ class Neighbours:
 
 
 @dataclass(frozen=True)
+class WayScore:
+    """One way of taking vectors from one system's layers, scored at a number of labels (`run.layers`).
+
+    Attributes:
+        way: its name in `run.ways`. layers: the layers it takes; 0 is the embeddings.
+        mean, low, high: as of a Standing. shares: the weight learnt of each of them, mean over seeds; empty where none.
+        ahead: its paired difference from every other way of this system excludes zero, above it.
+    """
+
+    system: str
+    way: str
+    layers: list[int]
+    labels: int | None
+    num_labels: int
+    num_seeds: int
+    mean: float
+    low: float
+    high: float
+    shares: list[float]
+    ahead: bool
+
+
+@dataclass(frozen=True)
+class WaySense:
+    """How well a way's vectors tell senses apart: area under the curve, 0.5 is blindness; a sum is unweighted here."""
+
+    system: str
+    way: str
+    layers: list[int]
+    area: float
+
+
+@dataclass(frozen=True)
+class LayerStudy:
+    """Which vectors to take: what `compare --layers` found.
+
+    Attributes:
+        command, made, train, test, metric, num_train, num_test: as of a Comparison.
+        cells: of each direction in each layer of the tagger. num_words: homographs whose senses were told apart.
+        notices: what a reader must know first. rows: every run, its arm being "system way".
+    """
+
+    command: str
+    made: str
+    train: str
+    test: str
+    metric: str
+    num_train: int
+    num_test: int
+    cells: int
+    num_words: int
+    scores: list[WayScore]
+    senses: list[WaySense]
+    rows: list[Row]
+    notices: list[str] = field(default_factory=list[str])
+
+    @property
+    def sizes(self) -> list[int | None]:
+        """The numbers of labels, ascending, all last."""
+        return _ascending({each.labels for each in self.scores})
+
+    def score(self, system: str, way: str, labels: int | None) -> WayScore | None:
+        """A way's score at a number of labels; None where nothing was run."""
+        asked = (system, way, labels)
+        return next((each for each in self.scores if (each.system, each.way, each.labels) == asked), None)
+
+    def sense(self, system: str, way: str) -> WaySense | None:
+        """How well a way tells senses apart; None where that is not known."""
+        return next((each for each in self.senses if (each.system, each.way) == (system, way)), None)
+
+
+@dataclass(frozen=True)
 class Comparison:
     """Everything a report shows.
 
@@ -168,6 +242,7 @@ class Comparison:
         task, metric: what was learnt and the metric that decides. num_train, num_test, num_seeds: rows and seeds.
         arms, models, rows, standings, contrasts: see there; `rows` in the order they were done.
         separations, pairs, maps, neighbours: the vectors of words in context.
+        layers: what `compare --layers` found in this folder; None where it was not asked.
     """
 
     command: str
@@ -193,6 +268,7 @@ class Comparison:
     maps: list[WordMap] = field(default_factory=list["WordMap"])
     neighbours: list[Neighbours] = field(default_factory=list["Neighbours"])
     notices: list[str] = field(default_factory=list[str])
+    layers: LayerStudy | None = None
 
     def standing(self, arm: str, labels: int | None) -> Standing | None:
         """An arm's standing at a number of labels; None where nothing was run."""
@@ -210,8 +286,7 @@ class Comparison:
     @property
     def sizes(self) -> list[int | None]:
         """The numbers of labels, ascending, all last."""
-        found = {each.labels for each in self.standings}
-        return sorted(n for n in found if n is not None) + ([None] if None in found else [])
+        return _ascending({each.labels for each in self.standings})
 
     def write(self, folder: Path) -> Path:
         """Write `comparison.json`."""
@@ -220,10 +295,15 @@ class Comparison:
         return path
 
 
+def _ascending(labels: set[int | None]) -> list[int | None]:
+    return sorted(n for n in labels if n is not None) + ([None] if None in labels else [])
+
+
 _PARTS: dict[str, type[Any]] = {
     "arms": Arm, "models": ModelCard, "rows": Row, "standings": Standing, "contrasts": Contrast,
     "separations": Separation, "pairs": WordPair, "maps": WordMap, "neighbours": Neighbours,
 }  # fmt: skip
+_STUDY_PARTS: dict[str, type[Any]] = {"scores": WayScore, "senses": WaySense, "rows": Row}
 
 
 def read(folder: str | Path) -> Comparison:
@@ -235,8 +315,23 @@ def read(folder: str | Path) -> Comparison:
     try:
         if values.pop("format_version") != files.FORMAT_VERSION:
             raise CheckpointError("written by another version of munmaek", where=str(path))
-        for name, kind in _PARTS.items():
-            values[name] = [kind(**each) for each in values[name]]
+        _build(values, _PARTS)
+        if values.get("layers") is not None:  # comparisons of earlier versions have no such field
+            _build(values["layers"], _STUDY_PARTS)
+            values["layers"] = LayerStudy(**values["layers"])
         return Comparison(**values)
     except (AttributeError, KeyError, TypeError) as error:
         raise CheckpointError(f"the comparison cannot be read: {error}", where=str(path)) from error
+
+
+def _build(values: dict[str, Any], parts: dict[str, type[Any]]) -> None:
+    for name, kind in parts.items():
+        values[name] = [kind(**each) for each in values[name]]
+
+
+def study_of(folder: Path) -> LayerStudy | None:
+    """The study of layers that a folder's comparison holds already; None without one, or without a readable one."""
+    try:
+        return read(folder).layers
+    except CheckpointError:
+        return None

@@ -33,17 +33,20 @@ class Reader(nn.Module):
         layer_norm: bool = False,
     ) -> None:  # fmt: skip
         super().__init__()
-        self.dim = 2 * cells
+        self.dim = 2 * cells or dim
         self.mix = ScalarMix(num_layers, layer_dropout, layer_norm)
         self.dropout = Dropout(dropout)
-        self.lstm = BiLstm(dim, cells)
+        self.lstm = BiLstm(dim, cells) if cells else None
 
     def forward(
         self, states: Float[Tensor, "layers batch seq dim"], mask: Bool[Tensor, "batch seq"]
     ) -> Float[Tensor, "batch seq two_cells"]:
         """One state a token."""
+        mixed = self.dropout(self.mix(states))
+        if self.lstm is None:
+            return mixed
         orders = reading_orders(mask)
-        read, _ = self.lstm(self.dropout(self.mix(states)).flatten(0, 1)[orders])
+        read, _ = self.lstm(mixed.flatten(0, 1)[orders])
         return put_back(read, orders)
 
 
@@ -51,7 +54,7 @@ def reader(num_layers: int, dim: int, options: Mapping[str, Any]) -> Reader:
     """A fresh reader; RequestError for options that there are not, or of a wrong kind."""
     values = {**READER, **options}
     cells, shares = values["cells"], (values["dropout"], values["layer_dropout"])
-    sound = set(values) == set(READER) and isinstance(cells, int) and cells > 0
+    sound = set(values) == set(READER) and isinstance(cells, int) and cells >= 0
     if not sound or not all(isinstance(share, int | float) and 0 <= share < 1 for share in shares):
         raise RequestError(
             f"options of the reader: {dict(options)}",

@@ -1,0 +1,90 @@
+"""The runs of a comparison: each is done once, and is in the book with what every test row got."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import asdict
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from munmaek.core import files, runtime
+from munmaek.run.arms import Arm, Question
+from munmaek.run.book import Book
+from munmaek.run.comparison import Row
+from munmaek.run.folder import versions
+from munmaek.tasks.bootstrap import Sample
+from munmaek.tasks.examples import Examples
+from munmaek.train.trainer import Event
+
+ANSWERS = "answers"
+
+
+class Runs:
+    """The finished runs of one question, and those still to be done.
+
+    Args:
+        out: the comparison's folder. book: name of the file of rows in it. question: what every arm is asked.
+        progress, row: told of the events of a training, and of each finished run with the name of its metric.
+    """
+
+    def __init__(
+        self, out: Path, book: str, question: Question, progress: Callable[[Event], None] | None,
+        row: Callable[[Row, str], None],
+    ) -> None:  # fmt: skip
+        self.out, self.book, self.question = out, Book(out / book), question
+        self._progress, self._tell = progress, row
+        self._read = {"train": digest(question.train), "test": digest(question.test)}
+
+    def identity(self, arm: Arm, weights: str, labels: int | None) -> dict[str, Any]:
+        """What a run depends on: the rows, the task, the first weights and how they are trained."""
+        settings = arm.settings(labels)
+        return {"weights": weights, **self._read, "task": self.question.task.name, "settings": settings}
+
+    def row(self, name: str, arm: Arm, weights: str, labels: int | None, seed: int) -> Row:
+        """A run, from the book or done now; what each test row got is on the disk before the run is in the book."""
+        identity = self.identity(arm, weights, labels)
+        key = hashlib.sha256(json.dumps([name, labels, seed, identity], sort_keys=True).encode()).hexdigest()[:16]
+        for line in self.book.lines("key", "row"):
+            if line["key"] == key and (self.out / line["row"]["answers"]).is_file():
+                row = Row(**line["row"])
+                self._tell(row, self.question.task.best)
+                return row
+        began = time.monotonic()
+        runtime.forget_peak_memory()
+        found = arm.run(labels, seed, self._progress)
+        path = Path(ANSWERS) / f"{key}.npy"
+        files.write_atomic(self.out / path, _npy(found.evidence))
+        row = Row(name, labels, labels or len(self.question.train), seed, found.scores, time.monotonic() - began,
+                  runtime.peak_memory(), path.as_posix(), versions(), found.shares)  # fmt: skip
+        self.book.add({"key": key, "row": asdict(row), "identity": identity})
+        self._tell(row, self.question.task.best)
+        return row
+
+    def samples(self, rows: list[Row]) -> Mapping[tuple[str, int | None], Sample]:
+        """What the seeds of each arm got at each number of labels, by (arm, labels)."""
+        evidence: dict[tuple[str, int | None], list[Any]] = {}
+        for row in rows:
+            evidence.setdefault((row.arm, row.labels), []).append(np.load(self.out / row.answers))
+        return {key: Sample(parts, self.question.task.figure) for key, parts in evidence.items()}
+
+
+def digest(examples: Examples) -> str:
+    """The SHA-256 of some rows' texts and labels."""
+    found = hashlib.sha256()
+    for row in zip(examples.texts, examples.pairs or [""] * len(examples), examples.labels, strict=True):
+        found.update(json.dumps(row, ensure_ascii=False).encode())
+    return found.hexdigest()
+
+
+def _npy(evidence: Any) -> bytes:
+    """Evidence as a .npy file, in bytes where it is counts below 256, else in float32."""
+    small = np.all((evidence == np.floor(evidence)) & (evidence >= 0) & (evidence < 256))
+    stream = BytesIO()
+    np.save(stream, evidence.astype(np.uint8 if small else np.float32), allow_pickle=False)
+    return stream.getvalue()

@@ -1,0 +1,124 @@
+"""The states of a frozen encoder, computed once and read from the disk as often as they are wanted."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import nn
+
+from munmaek.core import files
+from munmaek.core.contracts import Encoder, Encoding
+from munmaek.data.encodings import padded
+from munmaek.nn.pooling import pool
+from munmaek.run.model import Model
+from munmaek.tasks.labelled import Labelled, by_length
+from munmaek.train import distributed
+
+TOKENS_AT_ONCE = 8_192
+KEPT_AS = np.float16
+"""11 bits of precision; the half of what is on the disk otherwise."""
+
+
+class StoredEncoder:
+    """`contracts.Encoder` over states that are there already: an id is the number of a token among the stored ones.
+
+    Args:
+        states: (tokens, layers, dim). layers: those to be read, in that order; None is all.
+    """
+
+    def __init__(self, source: Encoder, states: NDArray[Any], layers: Sequence[int] | None = None) -> None:
+        self._source, self._states = source, states
+        self._layers = np.arange(states.shape[1]) if layers is None else np.array(list(layers))
+        self.module: nn.Module = nn.Module()
+        self.tokenizer, self.max_length = source.tokenizer, source.max_length
+        self.dim, self.num_layers = int(states.shape[2]), len(self._layers)
+
+    def only(self, layers: Sequence[int]) -> StoredEncoder:
+        """The same tokens with some of the layers."""
+        return StoredEncoder(self._source, self._states, layers)
+
+    def sizes(self, tokens: NDArray[np.integer]) -> NDArray[np.float32]:
+        """The root mean square of each layer's numbers over some tokens, `(layers,)`."""
+        total = np.zeros(self.num_layers)
+        for start in range(0, len(tokens), TOKENS_AT_ONCE):
+            part = self._states[tokens[start : start + TOKENS_AT_ONCE, None], self._layers].astype(np.float32)
+            total += np.square(part).mean(axis=2).sum(axis=0)
+        return np.sqrt(total / max(1, len(tokens))).astype(np.float32)
+
+    def tokenize(
+        self, texts: Sequence[str], pairs: Sequence[str] | None = None, max_length: int | None = None
+    ) -> list[Encoding]:
+        """As the encoder whose states these are; the ids are its own, not those of stored tokens."""
+        return self._source.tokenize(texts, pairs, max_length)
+
+    def collate(self, encodings: Sequence[Encoding]) -> dict[str, NDArray[Any]]:
+        """Padded arrays `(batch, seq)`: input_ids, the numbers of stored tokens, and attention_mask."""
+        ids, mask = padded([encoding.ids for encoding in encodings], 0)
+        return {"input_ids": ids, "attention_mask": mask}
+
+    def forward(self, inputs: Mapping[str, torch.Tensor], all_layers: bool = False) -> torch.Tensor:
+        """The states `(batch, seq, dim)` of the last of the layers, or `(layers, batch, seq, dim)`; no gradient."""
+        ids = inputs["input_ids"]
+        layers = self._layers if all_layers else self._layers[-1:]
+        found = self._states[ids.cpu().numpy()[..., None], layers].astype(np.float32)
+        states = torch.from_numpy(found).movedim(2, 0).to(ids.device)
+        return states if all_layers else states[0]
+
+    def summary(self, states: torch.Tensor, mask: torch.Tensor, pooling: str) -> torch.Tensor:
+        """One vector a text, `(batch, dim)`: "mean", "max", "first" or "last"."""
+        return pool(states, mask, pooling)
+
+    def layer_groups(self) -> list[list[nn.Parameter]]:
+        """None: what is stored does not learn."""
+        return []
+
+
+def store(model: Model, parts: Sequence[Labelled], folder: Path) -> tuple[StoredEncoder, list[Labelled]]:
+    """Compute every layer's state of every token of some rows, and hand the rows back with numbers of tokens as ids.
+
+    The states lie in a file without a name in `folder`, 2 bytes a number, and are gone when the encoder is.
+
+    Raises:
+        JobError: there is no room on the disk.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    numbered: list[Labelled] = []
+    count = 0
+    for part in parts:
+        numbered.append(replace(part, ids=np.arange(count, count + len(part.ids), dtype=np.uint32)))
+        count += len(part.ids)
+    file = tempfile.TemporaryFile(dir=folder)  # noqa: SIM115 - the array below holds it
+    shape: tuple[int, int] = (0, 0)
+    try:
+        start = 0
+        for part in parts:
+            shape = _write(model, part, file, start) or shape
+            start += len(part.ids)
+        file.flush()
+    except OSError as error:
+        raise files.no_room(folder / "states", error) from error
+    states = np.memmap(file, KEPT_AS, "r", shape=(count, *shape))
+    return StoredEncoder(model.encoder, states), numbered
+
+
+def _write(model: Model, rows: Labelled, file: Any, first: int) -> tuple[int, int] | None:
+    """Write the states of some rows, whose first token is number `first`; how many layers of what width."""
+    shape: tuple[int, int] | None = None
+    for chosen in by_length(rows.lengths, TOKENS_AT_ONCE):
+        inputs = distributed.to_tensors(rows.arrays(model.encoder, chosen), model.device)
+        with torch.inference_mode(), distributed.autocast(model.device, model.precision):
+            states = model.encoder.forward(inputs, all_layers=True)
+        found = states.float().cpu().numpy().transpose(1, 2, 0, 3)
+        shape = (found.shape[2], found.shape[3])
+        for row, vectors in zip(chosen.tolist(), found, strict=True):
+            start, stop = rows.offsets[row : row + 2].tolist()
+            file.seek((first + start) * shape[0] * shape[1] * KEPT_AS().itemsize)
+            file.write(np.ascontiguousarray(vectors[: stop - start].astype(KEPT_AS)))
+    return shape
