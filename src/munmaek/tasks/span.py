@@ -8,9 +8,6 @@ from __future__ import annotations
 
 import math
 import re
-import string
-import unicodedata
-from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
@@ -20,8 +17,8 @@ from numpy.typing import NDArray
 
 from munmaek.core.errors import DataError
 from munmaek.data import questions
-from munmaek.data.normalise import normalise
 from munmaek.data.questions import Gold
+from munmaek.tasks.overlap import bare, by_characters, overlap
 from munmaek.tasks.task import NO_TARGET, Answers, PerToken, Task, Tokens
 
 NEITHER, START, END = 0, 1, 2
@@ -32,8 +29,6 @@ LEAST = 30
 """Characters."""
 FAR = -1e9
 """The output of what cannot be a start or an end."""
-HANGUL_FROM = 0.5
-"""From this share of Hangul among the letters of the wanted answers on F1 counts characters."""
 ANSWERED, UNANSWERABLE = "answered", "unanswerable"
 
 Found = tuple[int, int, str, float]
@@ -179,43 +174,13 @@ def unreachable(wanted: NDArray[Any], tokens: Tokens) -> tuple[int, int, int]:
 
 # ---- scores ---------------------------------------------------------------------------------------------------------
 
-_ARTICLES = re.compile(r"\b(a|an|the)\b")
-_QUOTES = re.compile("['\"《》<>〈〉()‘’]")
-
-
-def bare(text: str, characters: bool = False) -> str:
-    """An answer as it is compared: lower case, without punctuation and articles, single spaces (SQuAD's script).
-
-    `characters`: as KorQuAD's script: articles stay, and quotation marks and brackets become spaces first.
-    """
-    text = normalise(text).lower()
-    text = _QUOTES.sub(" ", text) if characters else text
-    text = "".join(character for character in text if character not in string.punctuation)
-    return " ".join((text if characters else _ARTICLES.sub(" ", text)).split())
-
-
-def overlap(found: str, wanted: str, characters: bool = False) -> float:
-    """F1 of the words, or of the characters but spaces, that two answers share; of an empty one whether both are."""
-    units = (list(bare(text, characters).replace(" ", "")) if characters else bare(text).split()
-             for text in (found, wanted))  # fmt: skip
-    a, b = map(Counter, units)
-    if not a or not b:
-        return float(a == b)
-    return 2 * (a & b).total() / (a.total() + b.total())
-
-
-def by_characters(wanted: NDArray[Any]) -> bool:
-    """Whether F1 counts characters, as KorQuAD's does: half or more of the letters of all right answers are Hangul."""
-    letters = Counter(
-        "HANGUL" in unicodedata.name(character, "")
-        for golds in wanted for *_, text in golds for character in normalise(text) if character.isalpha()
-    )  # fmt: skip
-    return bool(letters) and letters[True] >= HANGUL_FROM * letters.total()
-
 
 def _each(found: NDArray[Any], wanted: NDArray[Any]) -> NDArray[np.float64]:
-    """(rows, 2): exact match and F1 of each answer, the best over the right ones."""
-    characters = by_characters(wanted)
+    """(rows, 2): exact match and F1 of each answer, the best over the right ones.
+
+    As in SQuAD 2.0's script, what is only punctuation and articles is no right answer, none at all is the empty one.
+    """
+    characters = by_characters(text for golds in wanted for *_, text in golds)
     rows: list[tuple[float, float]] = []
     for (_, _, text, _), golds in zip(found, wanted, strict=True):
         right = [gold for *_, gold in golds if bare(gold, characters)] or [""]
