@@ -60,7 +60,7 @@ Learnt = Annotated[
     option(
         "--task", "What is learnt; else what --data asks, classify, or with --layers tag.",
         "무엇을 배울지. 없으면 --data가 묻는 것이나 classify, --layers에서는 tag.",
-        metavar="classify|pair|regress|choice|tag",
+        metavar="classify|pair|regress|choice|tag|span",
     ),
 ]  # fmt: skip
 Models = Annotated[

@@ -129,7 +129,7 @@ def predict(
     out: options.OutFile = None,
     as_json: options.JsonLines = False,
 ) -> None:
-    """Labels with probabilities, numbers, or entities; run.predict does the work."""
+    """Labels with probabilities, numbers, entities or answers; run.predict does the work."""
     given = None if file and not texts else stream(texts, file, text_column, "predict")
     from munmaek.run import predict as run
     from munmaek.run import tuned
@@ -166,6 +166,13 @@ def _show_predictions(predictions: list[Prediction]) -> None:
             show_lines(aligned(columns, rows))
         else:
             note(say("no entity was found", "찾은 개체가 없습니다"))
+        return
+    if any(prediction.answer is not None for prediction in predictions):
+        columns = (say("question", "질문"), say("answer", "답"), say("characters", "글자"), say("score", "확신"))
+        found = [(each.text, each.answer) for each in predictions if each.answer is not None]
+        none = say("(no answer)", "(답 없음)")
+        rows = [(text, a.text or none, f"{a.start}-{a.end}", f"{a.score:.1%}") for text, a in found]
+        show_lines(aligned(columns, rows))
         return
     if any(prediction.label is None for prediction in predictions):
         columns = (say("text", "글"), say("value", "값"))

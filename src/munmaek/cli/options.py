@@ -13,7 +13,7 @@ from munmaek.cli.declare import option as _option
 
 _SYSTEMS = ", ".join(systems.names())
 System = Annotated[str, _argument("SYSTEM", f"What to train: {_SYSTEMS}.", f"학습할 시스템: {_SYSTEMS}.")]
-Task = Annotated[str, _argument("classify|pair|regress|choice|tag", "What is learnt.", "무엇을 배울지.")]
+Task = Annotated[str, _argument("classify|pair|regress|choice|tag|span", "What is learnt.", "무엇을 배울지.")]
 DataSets = Annotated[
     list[str] | None,
     _argument(
@@ -84,8 +84,8 @@ Train = Annotated[
     Path,
     _option(
         "--train",
-        "Labelled rows: .tsv, .csv, .jsonl or .parquet; for tag a unit and its BIO tag a line.",
-        "라벨이 있는 자료: .tsv, .csv, .jsonl, .parquet. tag는 한 줄에 단위와 BIO 태그.",
+        "Labelled rows: .tsv, .csv, .jsonl or .parquet; for tag a unit and its BIO tag a line, for span SQuAD's JSON.",
+        "라벨이 있는 자료: .tsv, .csv, .jsonl, .parquet. tag는 한 줄에 단위와 BIO 태그, span은 SQuAD의 JSON.",
         metavar="FILE",
     ),
 ]
@@ -334,7 +334,8 @@ SeedsAll = Annotated[
     int, _option("--seeds-all", "The same for all labels.", "모든 라벨을 쓸 때의 횟수.", metavar="N", shown=True, min=1)
 ]
 TaskName = Annotated[
-    str, _option("--task", "What is learnt.", "무엇을 배울지.", metavar="classify|pair|regress|choice|tag", shown=True)
+    str,
+    _option("--task", "What is learnt.", "무엇을 배울지.", metavar="classify|pair|regress|choice|tag|span", shown=True),
 ]
 Scratch = Annotated[
     bool, _option("--scratch/--no-scratch", "Also without pre-training.", "사전 학습 없는 열도.", shown=True)

@@ -18,7 +18,8 @@ CHUNK_ROWS = 32_768
 
 PAIR_NAMES = (
     ("sentence1", "sentence2"), ("premise", "hypothesis"), ("text1", "text2"), ("question1", "question2"),
-    ("sentence_a", "sentence_b"), ("문장1", "문장2"), ("text", "question"), ("q", "a"),
+    ("sentence_a", "sentence_b"), ("문장1", "문장2"), ("question", "context"), ("질문", "지문"), ("text", "question"),
+    ("q", "a"),
 )  # fmt: skip
 """Usual names of two texts that belong together, the surest first."""
 TEXT_NAMES = (

@@ -9,7 +9,7 @@ from munmaek.run.comparison import FLOORS, Comparison, Contrast, Standing
 CHANCE, TFIDF = FLOORS
 _METRICS = {
     "accuracy": "정확도", "macro_f1": "매크로 F1", "spearman": "스피어먼 상관", "pearson": "피어슨 상관",
-    "entity_f1": "개체 F1",
+    "entity_f1": "개체 F1", "f1": "F1",
 }  # fmt: skip
 
 

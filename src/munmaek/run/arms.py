@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, Protocol
 
@@ -13,8 +13,7 @@ from munmaek.run.model import Model
 from munmaek.run.tuning import Tuner, compute
 from munmaek.tasks import Answers, Task
 from munmaek.tasks.examples import Examples, subset
-from munmaek.tasks.labelled import Labelled, answer, characters
-from munmaek.tasks.task import PerToken
+from munmaek.tasks.labelled import Labelled, answer
 from munmaek.tasks.tfidf import tfidf
 from munmaek.train.trainer import Event
 
@@ -134,7 +133,7 @@ class TfidfArm:
 class ChanceArm:
     """The commonest class of the drawn labels, or their mean: what knowing nothing gives.
 
-    Of a task that tags, the commonest tag of all their characters that are no spaces.
+    Of a task that answers tokens, what it says of chance (`PerToken.chance`).
     """
 
     def __init__(self, question: Question) -> None:
@@ -153,13 +152,7 @@ class ChanceArm:
             return question.answered(answers, np.full(rows, answers.mean, dtype=np.float32))
         targets = question.task.targets(answers, chosen.labels, chosen.where)
         if question.task.per_token is not None:
-            return question.answered(answers, self._tags(question.task.per_token, answers, chosen.texts, targets))
+            texts, asked = (rows.texts if rows.pairs is None else rows.pairs for rows in (chosen, question.test))
+            return question.answered(answers, question.task.per_token.chance(answers, texts, targets, asked))
         commonest = np.bincount(targets, minlength=answers.num_outputs).argmax()
         return question.answered(answers, np.eye(answers.num_outputs, dtype=np.float32)[np.full(rows, commonest)])
-
-    def _tags(self, per_token: PerToken, answers: Answers, texts: Sequence[str], wanted: NDArray[Any]) -> NDArray[Any]:
-        tags = per_token.targets(answers, wanted, *characters(texts))
-        offsets, spans = characters(self.question.test.texts)
-        commonest = np.bincount(tags[tags >= 0], minlength=answers.num_outputs).argmax()
-        every = np.eye(answers.num_outputs, dtype=np.float32)[np.full(len(spans), commonest)]
-        return per_token.collect(answers, every, offsets, spans)

@@ -49,7 +49,7 @@ HELD_OUT, MOST_HELD_OUT = 0.2, 10_000
 HELD_OUT_SEED = 0x7E57
 LM_TEXTS = 2_000
 PER_SENSE = 12
-FLOOR_TITLES = {"chance": "Commonest class", "tfidf": "TF-IDF + logistic regression"}
+TFIDF_TITLE = "TF-IDF + logistic regression"
 
 
 @dataclass(frozen=True)
@@ -196,7 +196,8 @@ class _Comparing:
             kinds["tfidf"] = TfidfArm(self.question)
         for name in FLOORS:
             if name in kinds:
-                self._add(Arm(name, "", FLOOR_TITLES[name]), kinds[name], "")
+                title = TFIDF_TITLE if name == "tfidf" else self.task.chance
+                self._add(Arm(name, "", title), kinds[name], "")
 
     def _add(self, arm: Arm, runner: Runner, weights: str) -> None:
         self.arms.append(arm)

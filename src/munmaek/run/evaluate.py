@@ -30,8 +30,9 @@ class Evaluation:
     Attributes:
         task, metric: what the model does, and the metric that decides.
         scores: metric -> value. num_rows: rows scored, those with an empty text included.
-        classes: names in order; of tags the types of entities. class_f1: class -> F1, for classes that occur.
-        confusion: counts, a row a true class, a column a predicted one; None for numbers, tags and over fifty classes.
+        classes: names in order; of tags the types of entities, of questions whether they have an answer.
+        class_f1: class -> F1, for classes that occur.
+        confusion: counts, a row a true class, a column a predicted one; None for numbers, tokens, over fifty classes.
         seconds: reading included. notes: what was left out or is odd.
     """
 
@@ -76,8 +77,9 @@ def evaluate(
             pairs = None if chunk.pairs is None else [chunk.pairs[row] for row in known]
             wanted.append(task.targets(fine.answers, [labels[row] or "" for row in known], str(data)))
             found.append(fine.answer([chunk.texts[row] for row in known], pairs))
-        if task.per_token is not None:
-            counts.other += lost(task, fine.read(chunk.texts), from_table(chunk, training=False))
+        if known and task.per_token is not None:
+            part = from_table(chunk, training=False)
+            counts.other += lost(task, fine.read(part.texts, part.pairs), part)
         if progress is not None:
             progress(len(chunk))
     if not found:

@@ -1,4 +1,4 @@
-"""predict: labels with probabilities, numbers, or entities, for texts from a list, a table or standard input."""
+"""predict: labels with probabilities, numbers, entities or answers, for texts from a list, a file or standard input."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from typing import TextIO
 from munmaek.core.errors import RequestError
 from munmaek.core.files import no_room, sync
 from munmaek.data import choices
-from munmaek.data.tables import read_chunks
 from munmaek.run import tuned
 from munmaek.run.model import Model
+from munmaek.run.rows import asked
 from munmaek.run.tuned import Tuned
 
 CHUNK_ROWS = 8_192
@@ -35,6 +35,19 @@ class FoundEntity:
 
 
 @dataclass(frozen=True)
+class FoundAnswer:
+    """A question's answer: the characters [start, end) of the paragraph, what they are, and how sure, 0 to 1.
+
+    (0, 0, "") says that the paragraph does not answer it.
+    """
+
+    start: int
+    end: int
+    text: str
+    score: float
+
+
+@dataclass(frozen=True)
 class Prediction:
     """What a model says of one text, or of a pair.
 
@@ -43,6 +56,7 @@ class Prediction:
         label: the likeliest class; None for a regression. probability: its probability, 0 to 1.
         probabilities: class -> probability, adding up to 1. value: the number of a regression.
         entities: of a model that tags, in the order of the text; None for any other.
+        answer: of a model that finds answers, whose `text` is the question and `pair` the paragraph; else None.
     """
 
     text: str
@@ -53,6 +67,7 @@ class Prediction:
     value: float | None = None
     alternatives: list[str] | None = None
     entities: list[FoundEntity] | None = None
+    answer: FoundAnswer | None = None
 
 
 @dataclass(frozen=True)
@@ -101,6 +116,10 @@ def _of_chunk(fine: Tuned, texts: list[str], pairs: list[str] | None) -> Iterato
     found = fine.answer(texts, pairs)
     classes = fine.answers.classes
     if fine.task.per_token is not None:
+        if fine.task.per_token.windows:
+            for text, pair, row in zip(texts, pairs or [], found, strict=True):
+                yield Prediction(text, pair, answer=FoundAnswer(*row))
+            return
         for text, row in zip(texts, found, strict=True):
             yield Prediction(text, entities=[FoundEntity(a, b, text[a:b], kind) for a, b, kind in row])
         return
@@ -126,7 +145,7 @@ def predict_file(
     pair_column: str | None = None,
     progress: Callable[[int], None] | None = None,
 ) -> Predicted:
-    """Predict every row of a table, or every line of a text file, to `out` or to standard output.
+    """Predict every row of a table, every line of a text file or every question, to `out` or to standard output.
 
     Args:
         out: .tsv or .jsonl, written whole or not at all; None is standard output.
@@ -140,10 +159,7 @@ def predict_file(
     skipped: dict[str, int] = {}
 
     def predictions() -> Iterator[Prediction]:
-        for chunk in read_chunks(
-            data, text_column=text_column, pair_column=pair_column, pairs=fine.task.pairs, labels=False,
-            alternatives=fine.task.chooses, size=CHUNK_ROWS,
-        ):  # fmt: skip
+        for chunk in asked(fine.task, data, text_column, pair_column, CHUNK_ROWS):
             for reason, count in chunk.skipped.items():
                 skipped[reason] = skipped.get(reason, 0) + count
             yield from _of_chunk(fine, chunk.texts, chunk.pairs) if chunk.texts else ()
@@ -191,7 +207,8 @@ def _write_lines(predictions: Iterable[Prediction], fine: Tuned, file: TextIO, f
     if form == "tsv":
         second = ["alternatives" if fine.task.chooses else "pair"] if fine.task.pairs else []
         answer = ["label", "probability", *(f"p({_flat(name)})" for name in classes)] if classes else ["value"]
-        answer = ["entities"] if fine.task.per_token is not None else answer
+        if fine.task.per_token is not None:
+            answer = ["answer", "characters", "score"] if fine.task.per_token.windows else ["entities"]
         print("\t".join(["text", *second, *answer]), file=file)
     for prediction in predictions:
         count += 1
@@ -203,6 +220,8 @@ def _as_json(prediction: Prediction) -> str:
     fields = {name: value for name, value in vars(prediction).items() if value is not None}
     if prediction.entities is not None:
         fields["entities"] = [vars(entity) for entity in prediction.entities]
+    if prediction.answer is not None:
+        fields["answer"] = vars(prediction.answer) | {"score": round(prediction.answer.score, 6)}
     if prediction.probabilities is not None:
         fields["probability"] = round(fields["probability"], 6)
         fields["probabilities"] = {name: round(value, 6) for name, value in prediction.probabilities.items()}
@@ -215,6 +234,9 @@ def _as_tsv(prediction: Prediction, pairs: bool) -> str:
         cells.append(_flat(" | ".join(prediction.alternatives) if prediction.alternatives else prediction.pair or ""))
     if prediction.entities is not None:
         return "\t".join([*cells, _flat(listed(prediction.entities))])
+    if prediction.answer is not None:
+        found = prediction.answer
+        return "\t".join([*cells, _flat(found.text), f"{found.start}-{found.end}", f"{found.score:.6f}"])
     if prediction.probabilities is None:
         return "\t".join([*cells, f"{prediction.value:.6g}"])
     numbers = [prediction.probability or 0.0, *prediction.probabilities.values()]

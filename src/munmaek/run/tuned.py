@@ -42,7 +42,7 @@ class Tuned:
     def answer(
         self, texts: Sequence[str], pairs: Sequence[str] | None = None, batch_tokens: int = 8_192
     ) -> NDArray[Any]:
-        """Probabilities `(texts, classes)`, values `(texts,)` of a regression, or each text's entities `(texts,)`.
+        """Probabilities `(texts, classes)`, values `(texts,)` of a regression, or what is found in each, `(texts,)`.
 
         Of a choice, `pairs` holds each text's alternatives as `data.choices.join` puts them together.
 
@@ -119,7 +119,7 @@ def read(model: str | Path | Model | Sequence[str | Path], device: str = "auto")
         first, *others = (read(folder, device) for folder in model)
         if others and first.task.per_token is not None:
             fix = "Give one --model."
-            raise RequestError("the entities of two models have no mean", where=str(first.model.folder), fix=fix)
+            raise RequestError("what two models find in texts has no mean", where=str(first.model.folder), fix=fix)
         for other in others:
             if (other.task.name, other.answers.classes) != (first.task.name, first.answers.classes):
                 where = f"{first.model.folder} and {other.model.folder}"

@@ -104,7 +104,7 @@ class Tuner:
             title = self.model.system.title
             raise RequestError(f"{title} has no auxiliary loss", where="auxiliary", fix="Leave it out.")
         if settings.subword_dropout and self.task.per_token is not None:
-            found = "subwords that vary have no characters to tag"
+            found = "subwords that vary have no characters to mark"
             raise RequestError(found, where="subword_dropout", fix="Set it to 0.")
         return settings
 
@@ -261,14 +261,16 @@ def lost(task: Task, data: Labelled, examples: Examples) -> list[str]:
     if task.per_token is None or data.spans is None:
         return []
     wanted = task.targets(Answers(), examples.labels, examples.where)
-    return task.per_token.lost(wanted, data.offsets, data.spans, Path(examples.where).name)
+    return task.per_token.lost(wanted, data.tokens, Path(examples.where).name)
 
 
 def readings(model: Model, task: Task) -> dict[str, bool]:
-    """How a row is read, as `tokenise` is told: in both orders where the system does so, by alternatives, by tokens."""
+    """How a row is read, as `tokenise` is told: in both orders as the system may, by alternatives, tokens, windows."""
     adaptation = model.system.adaptation
     both = adaptation is not None and adaptation.both_orders and task.symmetric
-    return {"both_orders": both, "alternatives": task.chooses, "per_token": task.per_token is not None}
+    windows = task.per_token is not None and task.per_token.windows
+    return {"both_orders": both, "alternatives": task.chooses, "per_token": task.per_token is not None,
+            "windows": windows}  # fmt: skip
 
 
 def check_alternatives(task: Task, answers: Answers, data: Labelled, where: str) -> None:

@@ -9,7 +9,7 @@ from munmaek.tasks.task import Answers, Task
 
 __all__ = ["NAMES", "Answers", "Task", "load"]
 
-NAMES = ("classify", "pair", "regress", "choice", "tag")
+NAMES = ("classify", "pair", "regress", "choice", "tag", "span")
 
 
 def load(name: str) -> Task:

@@ -16,7 +16,8 @@ from munmaek.core.errors import DataError
 from munmaek.core.positions import walk
 from munmaek.core.runtime import draw, permutation
 from munmaek.data import choices
-from munmaek.tasks.task import NO_TARGET, Answers, Task
+from munmaek.tasks.task import NO_TARGET, Answers, Task, Tokens
+from munmaek.tasks.windows import is_cut, windows_of
 
 ORDER_STREAM, BATCH_STREAM = 0x0D, 0xBA
 SORTED_FROM = 2_000
@@ -32,6 +33,8 @@ AUXILIARY = "auxiliary"
 class Labelled:
     """Tokenised texts with targets, compact: 5 bytes a token, 13 with its characters.
 
+    A row is what a training draws: a row of the table, or a window of one (see `origins`).
+
     Attributes:
         ids: (tokens,) uint32, all rows one after the other. type_ids: (tokens,) uint8.
         offsets: (rows x readings + 1,) where each encoding begins.
@@ -40,6 +43,8 @@ class Labelled:
         readings: encodings of each row: 2 where a pair is read in both orders, or one an alternative.
         spans: (tokens, 2) int32, the characters of each token without spaces at their ends, (0, 0) of a special one;
             None where targets are the rows'. With spans, targets are the tokens': (tokens,), NO_TARGET for none.
+        texts: of the table's rows, where there are spans: what their characters are of.
+        origins: (rows,) the table's row that each is a window of, in rising order; None where each is a whole one.
     """
 
     ids: NDArray[np.uint32]
@@ -49,6 +54,8 @@ class Labelled:
     num_cut: int = 0
     readings: int = 1
     spans: NDArray[np.int32] | None = None
+    texts: Sequence[str] = ()
+    origins: NDArray[np.int64] | None = None
 
     def __len__(self) -> int:
         return (len(self.offsets) - 1) // self.readings
@@ -78,23 +85,38 @@ class Labelled:
         return int(np.diff(self.offsets)[self._places(rows)].sum())
 
     def take(self, rows: NDArray[np.int64]) -> Labelled:
-        """Some rows, in that order; targets too where there are any."""
+        """Some rows of the table, in that order, with all their windows; targets too where there are any."""
+        texts: list[str] = [self.texts[int(row)] for row in rows] if self.texts else []
+        origins = None
+        if self.origins is not None:
+            first, last = (np.searchsorted(self.origins, rows, side) for side in ("left", "right"))
+            origins = np.repeat(np.arange(len(rows)), last - first)
+            rows = np.concatenate([np.zeros(0, np.int64), *map(np.arange, first, last)])
         chosen = self._places(rows)
         lengths = np.diff(self.offsets)[chosen]
         offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
         places = np.repeat(self.offsets[chosen] - offsets[:-1], lengths) + np.arange(offsets[-1])
         spans = None if self.spans is None else self.spans[places]
         targets = self.targets[rows if spans is None else places] if len(self.targets) else self.targets
-        return Labelled(self.ids[places], self.type_ids[places], offsets, targets, self.num_cut, self.readings, spans)
+        return Labelled(self.ids[places], self.type_ids[places], offsets, targets, self.num_cut, self.readings, spans,
+                        texts, origins)  # fmt: skip
 
     def targets_of(self, rows: NDArray[np.int64], width: int) -> NDArray[Any]:
         """The targets of some rows, `(rows,)`; those of tokens `(rows, width)`, filled up with NO_TARGET."""
         if self.spans is None:
             return self.targets[rows]
-        part = self.take(rows)
         filled = np.full((len(rows), width), NO_TARGET, dtype=np.int64)
-        filled[np.arange(width) < part.lengths[:, None]] = part.targets
+        for line, row in zip(filled, np.asarray(rows).tolist(), strict=True):
+            start, stop = self.offsets[row : row + 2].tolist()
+            line[: stop - start] = self.targets[start:stop]
         return filled
+
+    @property
+    def tokens(self) -> Tokens:
+        """Where the tokens stand in the texts; only with spans."""
+        assert self.spans is not None
+        rows = np.arange(len(self)) if self.origins is None else self.origins
+        return Tokens(self.texts, self.offsets, self.spans, rows)
 
     def _places(self, rows: NDArray[np.int64]) -> NDArray[np.int64]:
         """(rows x readings,) the encodings of some rows."""
@@ -110,12 +132,14 @@ def tokenise(
     both_orders: bool = False,
     alternatives: bool = False,
     per_token: bool = False,
+    windows: bool = False,
 ) -> Labelled:
     """Texts, or pairs read as one input with token types, as ids; `max_length` counts special tokens.
 
     `both_orders`: each pair is read twice, the second text first the second time (Radford 2018 §3.3).
     `alternatives`: each second text is several (`data.choices`), and the first is read once with each.
-    `per_token`: the characters of each token are kept.
+    `per_token`: the characters of each token are kept. `windows`: they are those of the second texts, and one that is
+    longer than fits is read in several windows (`tasks.windows`), each a row.
 
     Raises:
         DataError: rows have different numbers of alternatives.
@@ -126,49 +150,63 @@ def tokenise(
     types: list[NDArray[np.uint8]] = []
     spans: list[NDArray[np.int32]] = []
     lengths: list[int] = []
+    origins: list[int] = []
+    num_cut = 0
+    kept = pairs if windows and pairs is not None else texts
     for start in range(0, len(texts), TOKENISED_AT_ONCE):
         part = slice(start, start + TOKENISED_AT_ONCE)
-        read = [encoder.tokenize(a[part], None if b is None else b[part], limit) for a, b in orders]
-        encodings = [encoding for row in zip(*read, strict=True) for encoding in row]
+        if windows:
+            read = windows_of(encoder, texts[part], kept[part], limit)
+            origins += [start + row for row, _ in read]
+            encodings = [encoding for _, encoding in read]
+            num_cut += len({row for row, encoding in read if is_cut(encoding, texts[start + row], limit)})
+        else:
+            each = [encoder.tokenize(a[part], None if b is None else b[part], limit) for a, b in orders]
+            origins += range(start, start + len(each[0]))
+            encodings = [encoding for row in zip(*each, strict=True) for encoding in row]
+            num_cut += sum(max(len(encoding.ids) for encoding in row) >= limit for row in zip(*each, strict=True))
         lengths += [len(encoding.ids) for encoding in encodings]
         ids.append(np.fromiter((i for encoding in encodings for i in encoding.ids), dtype=np.uint32))
         types.append(np.fromiter((i for encoding in encodings for i in encoding.type_ids), dtype=np.uint8))
-        spans += [_spans(e, text) for e, text in zip(encodings, texts[part], strict=True)] if per_token else []
+        if per_token:
+            rows = origins[len(origins) - len(encodings) :]
+            spans += [_spans(e, kept[row], int(windows)) for e, row in zip(encodings, rows, strict=True)]
     return Labelled(
         np.concatenate(ids) if ids else np.zeros(0, np.uint32),
         np.concatenate(types) if types else np.zeros(0, np.uint8),
         np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64),
         np.zeros(0, np.int64) if targets is None else targets,
-        sum(max(lengths[row : row + len(orders)]) >= limit for row in range(0, len(lengths), len(orders))),
+        num_cut,
         len(orders),
         np.concatenate([np.zeros((0, 2), np.int32), *spans]) if per_token else None,
+        kept if per_token else (),
+        np.array(origins, dtype=np.int64) if windows else None,
     )
 
 
-def _spans(encoding: Encoding, text: str) -> NDArray[np.int32]:
-    """The characters `(tokens, 2)` of each token, without spaces at their ends."""
+def _spans(encoding: Encoding, text: str, kind: int) -> NDArray[np.int32]:
+    """The characters `(tokens, 2)` of each token of the first (0) or second (1) text, without spaces at their ends."""
     found = np.zeros((len(encoding.ids), 2), dtype=np.int32)
-    for place, ((start, end), special) in enumerate(zip(encoding.offsets, encoding.special, strict=True)):
+    for place, (start, end) in enumerate(encoding.offsets):
         piece = text[start:end]
-        if not special and piece.strip():
+        if encoding.type_ids[place] == kind and not encoding.special[place] and piece.strip():
             found[place] = end - len(piece.lstrip()), start + len(piece.rstrip())
     return found
 
 
-def characters(texts: Sequence[str]) -> tuple[NDArray[np.int64], NDArray[np.int32]]:
-    """Every character of some texts that is no space as a token of its own: offsets and spans, as in `Labelled`."""
+def characters(texts: Sequence[str]) -> Tokens:
+    """Every character of some texts that is no space as a token of its own."""
     rows = [[place for place, character in enumerate(text) if not character.isspace()] for text in texts]
     offsets = np.cumsum([0, *map(len, rows)]).astype(np.int64)
     places = np.array([place for row in rows for place in row], dtype=np.int32)
-    return offsets, np.stack([places, places + 1], axis=1)
+    return Tokens(texts, offsets, np.stack([places, places + 1], axis=1), np.arange(len(texts)))
 
 
 def with_targets(data: Labelled, task: Task, answers: Answers, labels: Sequence[str], where: str) -> Labelled:
     """Rows with the targets of their labels, or of their tokens where the task answers those."""
     targets = task.targets(answers, labels, where)
     if task.per_token is not None:
-        assert data.spans is not None
-        targets = task.per_token.targets(answers, targets, data.offsets, data.spans)
+        targets = task.per_token.targets(answers, targets, data.tokens)
     return replace(data, targets=targets)
 
 
@@ -177,8 +215,7 @@ def answer(task: Task, answers: Answers, outputs: NDArray[np.float32], data: Lab
     found = task.answer(answers, outputs)
     if task.per_token is None:
         return found
-    assert data.spans is not None
-    return task.per_token.collect(answers, found, data.offsets, data.spans)
+    return task.per_token.collect(answers, found, data.tokens)
 
 
 def _readings(
@@ -273,7 +310,7 @@ class LabelledObjective:
         arrays = data.arrays(self.encoder, rows)
         num_tokens = data.num_tokens(rows)
         targets = data.targets_of(rows, arrays["attention_mask"].shape[-1])
-        counts = {PART: len(rows) if data.spans is None else max(1, int((targets != NO_TARGET).sum()))}
+        counts = {PART: max(1, self._count(targets))}
         if self.auxiliary:
             counts[AUXILIARY] = num_tokens - len(rows) * data.readings
         return Batch({**arrays, TARGET: targets}, num_tokens, counts, follows, rows)
@@ -289,11 +326,12 @@ class LabelledObjective:
         return parts
 
     def _parts(self, outputs: torch.Tensor, targets: torch.Tensor) -> LossParts:
-        if self.task.per_token is not None:
-            real = targets != NO_TARGET
-            outputs, targets = outputs[real], targets[real]
         total, right = self.task.loss(outputs, targets)
-        return LossParts({PART: total}, {PART: len(outputs)}, {} if right is None else {PART: right})
+        return LossParts({PART: total}, {PART: self._count(targets)}, {} if right is None else {PART: right})
+
+    def _count(self, targets: Any) -> int:
+        """What the mean of the loss is over: rows, or what a task counts that answers tokens."""
+        return len(targets) if self.task.per_token is None else self.task.per_token.count(targets)
 
 
 def _fitting(rows: NDArray[np.int64], lengths: NDArray[np.int64], batch_tokens: int) -> list[NDArray[np.int64]]:

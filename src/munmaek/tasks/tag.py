@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from munmaek.core.errors import DataError
 from munmaek.data import tagged
 from munmaek.data.tagged import OUTSIDE, Entity
 from munmaek.tasks import classify
-from munmaek.tasks.task import NO_TARGET, Answers, PerToken, Task
+from munmaek.tasks.labelled import characters
+from munmaek.tasks.task import NO_TARGET, Answers, PerToken, Task, Tokens
 
 SHOWN = 8
 
@@ -57,22 +59,17 @@ def _touched(entity: Entity, spans: NDArray[np.int32]) -> NDArray[np.int64]:
     return np.flatnonzero((spans[:, 0] < entity[1]) & (spans[:, 1] > entity[0]))
 
 
-def _texts(offsets: NDArray[np.int64]) -> Iterator[slice]:
-    return (slice(start, stop) for start, stop in zip(offsets[:-1].tolist(), offsets[1:].tolist(), strict=True))
-
-
-def token_targets(
-    answers: Answers, wanted: NDArray[Any], offsets: NDArray[np.int64], spans: NDArray[np.int32]
-) -> NDArray[np.int64]:
+def token_targets(answers: Answers, wanted: NDArray[Any], tokens: Tokens) -> NDArray[np.int64]:
     """(tokens,) class numbers: B- where an entity begins in a token, I- where one goes on, else O.
 
     Of two entities that begin in one token it is the first one's. A token without characters has no target.
     """
     places = {name: place for place, name in enumerate(answers.classes)}
+    spans = tokens.spans
     found = np.where(spans[:, 1] > spans[:, 0], places[OUTSIDE], NO_TARGET).astype(np.int64)
-    for part, entities in zip(_texts(offsets), wanted, strict=True):
+    for row, part in tokens.readings():
         tags, begun = found[part], set[int]()
-        for entity in entities:
+        for entity in wanted[row]:
             inside = _touched(entity, spans[part]) if f"B-{entity[2]}" in places else np.zeros(0, np.int64)
             free = inside[tags[inside] == places[OUTSIDE]]
             tags[free] = places.get(f"I-{entity[2]}", NO_TARGET)
@@ -82,35 +79,54 @@ def token_targets(
     return found
 
 
-def collect(
-    answers: Answers, probabilities: NDArray[np.float32], offsets: NDArray[np.int64], spans: NDArray[np.int32]
-) -> NDArray[Any]:
+def loss(outputs: torch.Tensor, targets: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """Summed cross entropy in nats of the tokens `(texts, seq)` that have a target, and how many are right."""
+    real = targets != NO_TARGET
+    return classify.loss(outputs[real], targets[real])
+
+
+def count(targets: Any) -> int:
+    """Tokens that have a target."""
+    return int((targets != NO_TARGET).sum())
+
+
+def collect(answers: Answers, probabilities: NDArray[np.float32], tokens: Tokens) -> NDArray[Any]:
     """(rows,) the entities that the likeliest tag of each token makes, in characters; see `tagged.entities_of`.
 
     Of several tokens of the same characters (bytes, contracted morphemes) the first one's tag counts.
     """
     likeliest = probabilities.argmax(axis=1)
     found: list[list[Entity]] = []
-    for part in _texts(offsets):
-        reached = np.maximum.accumulate(np.concatenate([[0], spans[part][:, 1]]))
+    for _, part in tokens.readings():
+        spans = tokens.spans[part]
+        reached = np.maximum.accumulate(np.concatenate([[0], spans[:, 1]]))
         chosen = reached[1:] > reached[:-1]
         tags = [answers.classes[place] for place in likeliest[part][chosen].tolist()]
-        found.append(tagged.entities_of(tags, [(start, end) for start, end in spans[part][chosen].tolist()]))
+        found.append(tagged.entities_of(tags, [(start, end) for start, end in spans[chosen].tolist()]))
     return _rows(found)
 
 
-def unreachable(wanted: NDArray[Any], offsets: NDArray[np.int64], spans: NDArray[np.int32]) -> tuple[int, int, int]:
+def unreachable(wanted: NDArray[Any], tokens: Tokens) -> tuple[int, int, int]:
     """Of some texts' entities: how many there are, begin or end inside a token, and end past what is read."""
     total = inside = past = 0
-    for part, entities in zip(_texts(offsets), wanted, strict=True):
-        for entity in entities:
+    for row, part in tokens.readings():
+        for entity in wanted[row]:
             total += 1
-            touched = spans[part][_touched(entity, spans[part])]
+            touched = tokens.spans[part][_touched(entity, tokens.spans[part])]
             if not len(touched) or touched[:, 1].max() < entity[1]:
                 past += 1
             elif touched[:, 0].min() < entity[0] or touched[:, 1].max() > entity[1]:
                 inside += 1
     return total, inside, past
+
+
+def chance(answers: Answers, texts: Sequence[str], wanted: NDArray[Any], asked: Sequence[str]) -> NDArray[Any]:
+    """(asked,) what the commonest tag of all characters that are no spaces makes of other texts."""
+    tags = token_targets(answers, wanted, characters(texts))
+    commonest = np.bincount(tags[tags != NO_TARGET], minlength=answers.num_outputs).argmax()
+    places = characters(asked)
+    every = np.eye(answers.num_outputs, dtype=np.float32)[np.full(len(places.spans), commonest)]
+    return collect(answers, every, places)
 
 
 # ---- scores ---------------------------------------------------------------------------------------------------------
@@ -161,9 +177,9 @@ def _counts(labels: Sequence[str]) -> Counter[str]:
     return Counter(kind for label in labels for *_, kind in tagged.split(label))
 
 
-def lost(wanted: NDArray[Any], offsets: NDArray[np.int64], spans: NDArray[np.int32], name: str) -> list[str]:
+def lost(wanted: NDArray[Any], tokens: Tokens, name: str) -> list[str]:
     """What no answer can get right, in sentences."""
-    total, inside, past = unreachable(wanted, offsets, spans)
+    total, inside, past = unreachable(wanted, tokens)
     notes: list[str] = []
     if inside:
         notes.append(
@@ -176,7 +192,7 @@ def lost(wanted: NDArray[Any], offsets: NDArray[np.int64], spans: NDArray[np.int
 
 
 TASK = Task(
-    "tag", "find named entities", False, "entity_f1", fit, targets, classify.loss, classify.answer, score, strata,
-    evidence, figure, per_token=PerToken(token_targets, collect, by_class, about, lost),
+    "tag", "find named entities", False, "entity_f1", fit, targets, loss, classify.answer, score, strata,
+    evidence, figure, per_token=PerToken(token_targets, count, collect, by_class, about, lost, chance),
 )  # fmt: skip
 """`answer` gives tokens their probabilities, and `per_token.collect` makes entities of them."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -18,16 +18,19 @@ NO_TARGET = -1
 
 @dataclass(frozen=True)
 class Answers:
-    """What a head can answer: one of some classes, or a number.
+    """What a head can answer: one of some classes, a number, or a part of a text.
 
     Attributes:
         classes: names in a fixed order; empty for a number.
         mean, scale: of the training numbers; the head works on (number - mean) / scale.
+        longest: characters that a part of a text may have. empty: whether no part of it may be the answer.
     """
 
     classes: tuple[str, ...] = ()
     mean: float = 0.0
     scale: float = 1.0
+    longest: int = 0
+    empty: bool = False
 
     @property
     def num_outputs(self) -> int:
@@ -45,30 +48,57 @@ class Answers:
             classes = values["classes"]
             if not isinstance(classes, list) or not all(isinstance(name, str) for name in classes):
                 raise TypeError("classes are not a list of names")
-            return Answers(tuple(classes), float(values["mean"]), float(values["scale"]))
+            longest, empty = int(values.get("longest", 0)), bool(values.get("empty", False))
+            return Answers(tuple(classes), float(values["mean"]), float(values["scale"]), longest, empty)
         except (KeyError, TypeError, ValueError) as error:
             raise CheckpointError(f"the task's answers cannot be read: {error}", where=where) from error
+
+
+@dataclass(frozen=True)
+class Tokens:
+    """Where the tokens of some readings of texts stand in them; a text has one reading, or one a window.
+
+    Attributes:
+        texts: those that the tokens' characters are of.
+        offsets: (readings + 1,) where the tokens of each reading begin.
+        spans: (tokens, 2) int32, the characters of each token, equal ends for none.
+        rows: (readings,) the number of the text that each is a reading of, in rising order.
+    """
+
+    texts: Sequence[str]
+    offsets: NDArray[np.int64]
+    spans: NDArray[np.int32]
+    rows: NDArray[np.int64]
+
+    def readings(self) -> Iterator[tuple[int, slice]]:
+        """Of each reading the number of its text and the places of its tokens."""
+        begins, ends = self.offsets[:-1].tolist(), self.offsets[1:].tolist()
+        return ((row, slice(a, b)) for row, a, b in zip(self.rows.tolist(), begins, ends, strict=True))
 
 
 @dataclass(frozen=True)
 class PerToken:
     """What a task adds whose head answers every token of a row: how tokens and rows become one another.
 
-    `offsets` are where each row's tokens begin, `spans` the characters `(tokens, 2)` of each, equal ends for none.
-
     Attributes:
-        targets: (Answers, the rows' targets, offsets, spans) -> `(tokens,)` class numbers or NO_TARGET.
-        collect: (Answers, what `Task.answer` gave of all tokens, offsets, spans) -> the rows' answers.
+        targets: (Answers, the rows' targets, Tokens) -> `(tokens,)` class numbers or NO_TARGET.
+        count: targets of some readings `(readings, seq)` -> how many the mean of their loss is over.
+        collect: (Answers, what `Task.answer` gave of all tokens, Tokens) -> the rows' answers.
         by_class: (Answers, the rows' answers, the rows' targets) -> class -> F1.
         about: (labels, dev labels or None) -> what a person should know of them before training.
-        lost: (the rows' targets, offsets, spans, name of the rows) -> what no answer to these tokens can get right.
+        lost: (the rows' targets, Tokens, name of the rows) -> what no answer to these tokens can get right.
+        chance: (Answers, texts, the rows' targets, other texts) -> answers to those that take no reading.
+        windows: the tokens are those of a pair's second text, and one longer than the model reads has several readings.
     """
 
-    targets: Callable[[Answers, NDArray[Any], NDArray[np.int64], NDArray[np.int32]], NDArray[np.int64]]
-    collect: Callable[[Answers, NDArray[np.float32], NDArray[np.int64], NDArray[np.int32]], NDArray[Any]]
+    targets: Callable[[Answers, NDArray[Any], Tokens], NDArray[np.int64]]
+    count: Callable[[Any], int]
+    collect: Callable[[Answers, NDArray[np.float32], Tokens], NDArray[Any]]
     by_class: Callable[[Answers, NDArray[Any], NDArray[Any]], dict[str, float]]
     about: Callable[[Sequence[str], Sequence[str] | None], list[str]]
-    lost: Callable[[NDArray[Any], NDArray[np.int64], NDArray[np.int32], str], list[str]]
+    lost: Callable[[NDArray[Any], Tokens, str], list[str]]
+    chance: Callable[[Answers, Sequence[str], NDArray[Any], Sequence[str]], NDArray[Any]]
+    windows: bool = False
 
 
 @dataclass(frozen=True)
@@ -92,8 +122,9 @@ class Task:
         symmetric: the order of a pair's two texts means nothing.
         chooses: the second text holds alternatives (`data.choices`), each read with the first text; the classes are
             their numbers, and the head gives each reading one output.
-        per_token: of a task whose head answers every token, else None. There `loss` and `answer` are given tokens,
-            `targets`, `scores` and `evidence` whole rows.
+        per_token: of a task whose head answers every token, else None. There `loss` is given readings, `(readings, seq,
+            num_outputs)` and `(readings, seq)`, `answer` tokens, and `targets`, `scores` and `evidence` whole rows.
+        chance: what answers that take no reading are called.
     """
 
     name: str
@@ -111,6 +142,7 @@ class Task:
     symmetric: bool = False
     chooses: bool = False
     per_token: PerToken | None = None
+    chance: str = "Commonest class"
 
     @property
     def classifies(self) -> bool:

@@ -71,7 +71,6 @@ def test_a_missing_file_is_named_with_what_fetches_it(home: Path) -> None:
     assert "munmaek fetch korsts" in str(caught.value)
     with pytest.raises(RequestError, match="no data set 'kosts'"):
         known_data("kosts", home / "out")
-    (home / "data" / "korsts" / "sts-dev.tsv").unlink()
 
 
 def test_the_built_in_rows_are_classes(tmp_path: Path) -> None:

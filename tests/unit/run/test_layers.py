@@ -77,10 +77,13 @@ class Planted:
         kinds: list[str] = []
         self._parts: list[Labelled] = []
         for rows in (question.train, question.test):
-            offsets, spans = characters(rows.texts)
-            ids = np.arange(len(kinds), len(kinds) + len(spans), dtype=np.uint32)
+            tokens = characters(rows.texts)
+            ids = np.arange(len(kinds), len(kinds) + len(tokens.spans), dtype=np.uint32)
             kinds += [NAMES.get(letter, "") for text in rows.texts for letter in text if not letter.isspace()]
-            self._parts.append(Labelled(ids, np.zeros(len(ids), np.uint8), offsets, np.zeros(0, np.int64), spans=spans))
+            self._parts.append(
+                Labelled(ids, np.zeros(len(ids), np.uint8), tokens.offsets, np.zeros(0, np.int64), spans=tokens.spans,
+                         texts=rows.texts)
+            )  # fmt: skip
         states = rng.normal(size=(len(kinds), NUM_LAYERS, 12))
         directions = {kind: rng.normal(size=12) for kind in ("", "PS", "LC")}
         states[:, HOLDS] = 0.1 * states[:, HOLDS] + np.stack([directions[kind] for kind in kinds])

@@ -25,6 +25,7 @@ from munmaek.tasks import tag
 from munmaek.tasks.examples import Examples, describe, subset
 from munmaek.tasks.labelled import characters, tokenise, with_targets
 from munmaek.tasks.network import outputs
+from munmaek.tasks.task import Tokens
 
 TAG = tasks.load("tag")
 PEOPLE = ("철수", "영희", "김 선생", "이 박사")
@@ -70,10 +71,14 @@ def model():
 # ---- tokens ---------------------------------------------------------------------------------------------------------
 
 
+def one_text(spans: list[tuple[int, int]]) -> Tokens:
+    return Tokens([""], np.array([0, len(spans)]), np.array(spans, dtype=np.int32), np.array([0]))
+
+
 def targets_of(entities: list[Entity], spans: list[tuple[int, int]], *types: str) -> list[str]:
     answers = TAG.fit([tagged.join([(0, 1, kind) for kind in types])], "f")
     wanted = TAG.targets(answers, [tagged.join(entities)], "f")
-    found = tag.token_targets(answers, wanted, np.array([0, len(spans)]), np.array(spans, dtype=np.int32))
+    found = tag.token_targets(answers, wanted, one_text(spans))
     return [answers.classes[place] if place >= 0 else "-" for place in found.tolist()]
 
 
@@ -93,16 +98,16 @@ def test_morphemes_of_one_syllable_are_one_entity() -> None:
 
 def test_the_first_of_several_tokens_of_a_character_has_the_say() -> None:
     answers = TAG.fit([tagged.join([(0, 1, "A")])], "f")
-    spans = np.array([(0, 0), (0, 1), (0, 1), (1, 2), (0, 0)], dtype=np.int32)
-    [found] = tag.collect(answers, np.eye(3, dtype=np.float32)[[0, 1, 1, 2, 1]], np.array([0, 5]), spans)
+    tokens = one_text([(0, 0), (0, 1), (0, 1), (1, 2), (0, 0)])
+    [found] = tag.collect(answers, np.eye(3, dtype=np.float32)[[0, 1, 1, 2, 1]], tokens)
     assert found == ((0, 2, "A"),)
 
 
 def test_what_cannot_be_found_is_counted() -> None:
     wanted = TAG.targets(tasks.Answers(), [tagged.join([(0, 1, "A"), (3, 6, "A"), (6, 9, "A"), (20, 22, "A")])], "f")
-    spans = np.array([(0, 2), (3, 6), (6, 8)], dtype=np.int32)
-    assert tag.unreachable(wanted, np.array([0, 3]), spans) == (4, 1, 2)
-    inside, past = tag.lost(wanted, np.array([0, 3]), spans, "a.tsv")
+    tokens = one_text([(0, 2), (3, 6), (6, 8)])
+    assert tag.unreachable(wanted, tokens) == (4, 1, 2)
+    inside, past = tag.lost(wanted, tokens, "a.tsv")
     assert inside.startswith("a.tsv: 1 of 4 entities begin or end inside a token")
     assert past.startswith("a.tsv: 2 of 4 entities lie past the tokens that are read")
 
@@ -114,8 +119,8 @@ def test_entities_go_to_characters_and_back(tags: list[str]) -> None:
     answers = TAG.fit([tagged.join([(0, 1, "A"), (0, 1, "B")])], "f")
     places = characters([text, "나 다"])
     rows = TAG.targets(answers, [tagged.join(wanted), "[]"], "f")
-    found = tag.token_targets(answers, rows, *places)
-    back = tag.collect(answers, np.eye(5, dtype=np.float32)[found], *places)
+    found = tag.token_targets(answers, rows, places)
+    back = tag.collect(answers, np.eye(5, dtype=np.float32)[found], places)
     assert [list(each) for each in back] == [wanted, []]
 
 
