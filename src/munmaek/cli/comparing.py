@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import shlex
 import sys
+from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 from munmaek.cli import options
 from munmaek.cli.corpora import corpus_of
@@ -16,12 +17,27 @@ from munmaek.cli.progress import TrainingProgress
 from munmaek.cli.training import label_count, read_settings
 from munmaek.core.errors import RequestError
 
+if TYPE_CHECKING:
+    from munmaek.run.known_data import KnownData
+
 DataSet = Annotated[
     str | None,
     option(
-        "--data", "A data set known by name, in place of --corpus and --train.", "이름으로 아는 데이터.",
-        metavar="nsmc|klue-ner|built-in",
+        "--data",
+        "In place of --corpus and --train: built-in, nsmc, sentineg, boolq, copa, korsts, klue-nli, klue-ner.",
+        "--corpus와 --train 대신 이름으로 아는 데이터.",
+        metavar="NAME",
     ),
+]  # fmt: skip
+OwnTask = Annotated[
+    str | None,
+    option("--task", "What is learnt; classify, or what --data and --layers ask.", "무엇을 배울지.",
+           metavar="classify|pair|regress|choice|tag"),
+]  # fmt: skip
+Models = Annotated[
+    Path | None,
+    option("--models", "Where the models are kept, for several comparisons; else in --out.",
+           "모델을 두는 곳. 여러 비교가 함께 씁니다. 없으면 --out 안.", metavar="DIR"),
 ]  # fmt: skip
 OwnCorpus = Annotated[
     list[str] | None,
@@ -46,13 +62,6 @@ Labels = Annotated[
     option(
         "--labels", "Numbers of labels, by commas; else 100,1000,10000,all, with --layers 1000.",
         "라벨 수, 쉼표로. 없으면 100,1000,10000,all, --layers에서는 1000.", metavar="N,N,all",
-    ),
-]  # fmt: skip
-Learnt = Annotated[
-    str | None,
-    option(
-        "--task", "What is learnt; else classify, with --layers or klue-ner tag.",
-        "무엇을 배울지. 없으면 classify, --layers나 klue-ner에서는 tag.", metavar="classify|pair|regress|choice|tag",
     ),
 ]  # fmt: skip
 Layers = Annotated[
@@ -105,7 +114,7 @@ def compare(
     labels: Labels = None,
     seeds: options.Seeds = 5,
     seeds_all: options.SeedsAll = 3,
-    task: Learnt = None,
+    task: OwnTask = None,
     layers: Layers = False,
     text_column: options.TextColumn = None,
     pair_column: options.PairColumn = None,
@@ -117,6 +126,7 @@ def compare(
     tokenizer: BothKinds = None,
     vocab_size: options.SystemVocabSize = None,
     max_length: options.MaxLength = None,
+    models: Models = None,
     settings: options.Settings = None,
     seed: options.Seed = 0,
     cache: options.Cache = None,
@@ -125,14 +135,15 @@ def compare(
 ) -> None:
     """Compare systems; run.compare does the work, with --layers run.layers."""
     texts = _sentences(word, sentence)
-    known = _known(data, out, seed)
-    asked, rows, test = _data(known, corpus, train, test)
+    columns = (text_column, pair_column, label_column)
     if layers:
-        _check_study(task, known if train is None else None, (text_column, pair_column, label_column))
+        _check_study(task, data if train is None else None, columns)
+    known = _data(data, corpus, train, test, out if models is None else models, seed)
+    columns = [asked or own for asked, own in zip(columns, known.columns, strict=True)]
     given: dict[str, Any] = {
-        "out": out, "corpus": asked, "train": rows, "test": test, "budget": budget, "size": size, "seeds": seeds,
-        "systems": () if systems == "all" else systems.split(","), "seeds_all": seeds_all, "max_length": max_length,
-        "seed": seed, "device": device, "command": _command(),
+        "out": out, "corpus": known.corpus, "train": known.train, "test": known.test, "models": models,
+        "systems": () if systems == "all" else systems.split(","), "budget": budget, "size": size, "seeds": seeds,
+        "seeds_all": seeds_all, "max_length": max_length, "seed": seed, "device": device, "command": _command(),
         "pretraining": {"tokenizer": tokenizer, "vocab_size": vocab_size, "cache": cache,
                         "settings": read_settings(settings or [])},
     }  # fmt: skip
@@ -150,8 +161,8 @@ def compare(
             from munmaek.run.compare import compare as run
 
             found = run(
-                **given, scratch=scratch, floors=floors, task=task or (known.task if known else "classify"), word=word,
-                sentences=texts, text_column=text_column, pair_column=pair_column, label_column=label_column,
+                **given, scratch=scratch, floors=floors, task=task or known.task, word=word, sentences=texts,
+                text_column=columns[0], pair_column=columns[1], label_column=columns[2],
             )  # fmt: skip
     _show(found, out, as_json, layers)
 
@@ -232,33 +243,32 @@ def _sentences(word: str, sentence: list[str] | None) -> tuple[str, ...]:
     return texts
 
 
-def _known(data: str | None, out: Path, seed: int) -> Any:
-    from munmaek.run.known_data import known_data
-
-    return known_data(data, out, seed) if data else None
-
-
-def _data(known: Any, corpus: list[str] | None, train: Path | None, test: Path | None) -> tuple[Any, Path, Path | None]:
+def _data(
+    data: str | None, corpus: list[str] | None, train: Path | None, test: Path | None, out: Path, seed: int
+) -> KnownData:
     """The text, the rows to learn from, and those to score on; what is given by itself goes before a data set's own."""
+    from munmaek.run.known_data import KnownData, known_data
+
+    known = known_data(data, out, seed) if data else None
     own = corpus_of(corpus) if corpus else known.corpus if known else None
-    rows = train or (known.train if known else None)
-    if own is None or rows is None:
+    if own is None or (known is None and train is None):
         raise RequestError(
-            "there is nothing to compare on" if known is None else "that data set has no text to pre-train on",
-            where="munmaek compare",
-            fix="Give --corpus your.txt --train your.tsv, or --data built-in." if known is None
-            else "Give --corpus your.txt as well.",
+            "there is nothing to compare on", where="munmaek compare",
+            fix="Give --corpus your.txt --train your.tsv, or --data built-in.",
         )  # fmt: skip
-    return own, rows, test or (known.test if known and train is None else None)
+    if train is not None:
+        return KnownData(own, train, test)
+    assert known is not None
+    return replace(known, corpus=own, test=test or known.test)
 
 
-def _check_study(task: str | None, known: Any, columns: tuple[str | None, ...]) -> None:
+def _check_study(task: str | None, data: str | None, columns: tuple[str | None, ...]) -> None:
     """RequestError where --layers is asked of something else than files of tags."""
     if task not in (None, "tag"):
         raise RequestError(f"--layers with the task {task}", where="--task", fix="Leave --task out: it is tag.")
-    if known is not None and known.task != "tag":
+    if data not in (None, "klue-ner"):
         fix = "Give --train with a file of tags, or --data klue-ner."
-        raise RequestError("the rows of that data set have no tags", where="--layers", fix=fix)
+        raise RequestError(f"the rows of {data} have no tags", where="--layers", fix=fix)
     if any(columns):
         fix = "Leave the column options out: --layers reads files of tags, a unit and its tag a line."
         raise RequestError("a file of tags has no columns", where="--layers", fix=fix)

@@ -5,14 +5,60 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 from munmaek.cli import options
+from munmaek.cli.declare import option
 from munmaek.cli.language import chosen, say
 from munmaek.cli.output import aligned, note, number, show_json, show_lines
 from munmaek.cli.progress import StageProgress
 
+if TYPE_CHECKING:
+    from munmaek.data.phrases import Phrasing
+
 BUILT_IN = "built-in"
+
+Phrases = Annotated[
+    int,
+    option(
+        "--phrases",
+        "Join words that stand together far oftener than by chance into one, as new_york (word, morpheme-word): so "
+        "many passes, each of which makes longer phrases.",
+        "우연보다 훨씬 자주 붙어 나오는 낱말을 new_york처럼 하나로 잇습니다(word, morpheme-word). 훑는 횟수이고, "
+        "늘릴수록 더 긴 구가 됩니다.",
+        metavar="PASSES",
+        shown=True,
+        min=0,
+        max=10,
+    ),
+]
+PhraseThreshold = Annotated[
+    float,
+    option(
+        "--phrase-threshold",
+        "How many times oftener, in the last pass; in each before it twice as many.",
+        "마지막 훑기에서 몇 배 넘게 자주 나와야 하는지. 그 앞의 훑기는 저마다 두 배씩 높습니다.",
+        metavar="X",
+        shown=True,
+    ),
+]
+PhraseDiscount = Annotated[
+    float,
+    option(
+        "--phrase-discount",
+        "Taken off the count of every pair, so that rare words do not join.",
+        "드문 낱말이 이어지지 않게 쌍마다 센 수에서 빼는 값.",
+        metavar="N",
+        shown=True,
+    ),
+]
+
+
+def phrasing(passes: int, threshold: float, discount: float) -> Phrasing:
+    """What the three options ask for; RequestError for numbers that find nothing."""
+    from munmaek.data.phrases import Phrasing
+
+    return Phrasing(passes, threshold, discount)
 
 
 def corpus_of(paths: Sequence[str]) -> Any:
@@ -32,6 +78,9 @@ def prepare(
     min_count: options.MinCount = None,
     text_column: options.TextColumn = None,
     split_sentences: options.SplitSentences = False,
+    phrases: Phrases = 0,
+    phrase_threshold: PhraseThreshold = 100.0,
+    phrase_discount: PhraseDiscount = 5.0,
     cache: options.Cache = None,
     as_json: options.Json = False,
 ) -> None:
@@ -41,7 +90,8 @@ def prepare(
     with StageProgress() as progress:
         result = run(
             corpus_of(corpus), cache=cache, tokenizer=tokenizer, vocab_size=vocab_size, min_count=min_count,
-            text_column=text_column, split_sentences=split_sentences, progress=progress,
+            text_column=text_column, split_sentences=split_sentences,
+            phrases=phrasing(phrases, phrase_threshold, phrase_discount), progress=progress,
         )  # fmt: skip
     shards = result.shards
     if as_json:

@@ -139,6 +139,7 @@ _STAGES = {
     "hash": ("reading the corpus", "말뭉치를 읽는 중"),
     "count words": ("counting words", "낱말을 세는 중"),
     "tokenizer": ("training the tokenizer", "토크나이저를 학습하는 중"),
+    "phrases": ("looking for phrases", "구를 찾는 중"),
     "tokenise": ("sentences tokenised", "토큰으로 나눈 문장"),
 }
 

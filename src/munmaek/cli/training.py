@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from munmaek.cli import options
-from munmaek.cli.corpora import corpus_of
+from munmaek.cli.corpora import PhraseDiscount, Phrases, PhraseThreshold, corpus_of, phrasing
 from munmaek.cli.declare import argument, option
 from munmaek.cli.language import say
 from munmaek.cli.output import aligned, duration, note, number, show_json, show_lines
@@ -56,6 +56,9 @@ def pretrain(
     tokenizer: options.SystemTokenizer = None,
     vocab_size: options.SystemVocabSize = None,
     min_count: options.MinCount = None,
+    phrases: Phrases = 0,
+    phrase_threshold: PhraseThreshold = 100.0,
+    phrase_discount: PhraseDiscount = 5.0,
     text_column: options.TextColumn = None,
     split_sentences: options.SplitSentences = False,
     memory: options.Memory = None,
@@ -75,6 +78,7 @@ def pretrain(
         result = run(
             system, corpus=corpus_of(corpus), out=out, size=size, budget=budget, tokenizer=tokenizer,
             vocab_size=vocab_size, min_count=min_count, text_column=text_column, split_sentences=split_sentences,
+            phrases=phrasing(phrases, phrase_threshold, phrase_discount),
             settings=values, init=init, seed=seed, tensorboard=tensorboard, cache=cache, device=device,
             progress=progress,
         )  # fmt: skip

@@ -110,9 +110,10 @@ def evaluate_language(model: Path, data: list[Path], text_column: str | None, de
         return
     for text in result.notes:
         note(text)
+    kind = say("pseudo-", "유사 ") if result.pseudo else ""
     rows: list[tuple[str, Any]] = [
-        (say("perplexity per token", "토큰당 퍼플렉서티"), result.perplexity),
-        (say("bits per character", "글자당 비트"), result.bits_per_character),
+        (kind + say("perplexity per token", "토큰당 퍼플렉서티"), result.perplexity),
+        (kind + say("bits per character", "글자당 비트"), result.bits_per_character),
         (say("texts", "글"), result.num_texts),
         (say("characters", "글자"), result.num_characters),
         (say("tokens", "토큰"), result.num_tokens),

@@ -298,7 +298,8 @@ class System:
         imports: name of a foreign format -> (folder -> (model, tokenizer)).
         exports: name of a foreign format -> (model, tokenizer, folder) writes its files.
         tokenizer, vocab_size: the kind and size of tokenizer that suits it, where the user asks for none.
-        masked_words: (model, inputs) -> logits (batch, seq, vocab) of the word at each place; None without such a head.
+        masked_words: (model, inputs, places (batch, seq) bool) -> logits (places, vocab) of the words at those places;
+            None without such a head.
         language_model: (model, tokenizer) -> LanguageModel; None where the system predicts no next token.
         fit: (model, objective, shards, progress) fills a model that is counted, not trained step by step; None else.
         adaptation: the paper's own way of fine-tuning, from adapt.py; None for what all systems do.
@@ -322,7 +323,7 @@ class System:
     exports: Mapping[str, Callable[[torch.nn.Module, Tokenizer, Path], None]] = field(default_factory=dict[str, Any])
     tokenizer: str = "wordpiece"
     vocab_size: int = 16_000
-    masked_words: Callable[[torch.nn.Module, Mapping[str, torch.Tensor]], torch.Tensor] | None = None
+    masked_words: Callable[[torch.nn.Module, Mapping[str, torch.Tensor], torch.Tensor], torch.Tensor] | None = None
     language_model: Callable[[torch.nn.Module, Tokenizer], LanguageModel] | None = None
     fit: Callable[[torch.nn.Module, Objective, Any, Callable[[float], None]], None] | None = None
     adaptation: Adaptation | None = None

@@ -8,7 +8,9 @@ can be made again without replaying those before it.
 from __future__ import annotations
 
 import ctypes
+import gc
 import os
+from contextlib import suppress
 from typing import TypeAlias
 
 import numpy as np
@@ -82,7 +84,10 @@ def tune_process() -> None:
 
 
 def forget_peak_memory() -> None:
-    """Begin to measure `peak_memory` anew, where the system can (Linux)."""
+    """Begin to measure `peak_memory` anew, where the system can (Linux), after giving back what nobody holds."""
+    gc.collect()
+    with suppress(AttributeError, OSError):
+        ctypes.CDLL(None).malloc_trim(0)  # `tune_process` has freed blocks kept
     try:
         with open("/proc/self/clear_refs", "w") as file:
             file.write("5")

@@ -13,6 +13,7 @@ from munmaek.core.errors import FormatError, RequestError
 from munmaek.core.files import read_json
 from munmaek.data.kinds import MORPHEMES
 from munmaek.data.normalise import Normaliser
+from munmaek.data.phrases import Phrases
 
 if TYPE_CHECKING:
     from munmaek.data.tokenizers import TextTokenizer
@@ -27,6 +28,15 @@ _GUESSES = {
     "mask": ("[MASK]", "<mask>"),
 }
 _KIND_OF_MODEL = {"WordPiece": "wordpiece", "BPE": "bpe", "Unigram": "unigram", "WordLevel": "word"}
+
+_NEEDS_MORPHEMES = (
+    "kiwipiepy cuts the text at morpheme borders, marked U+001F, before tokenizer.json sees it; opened without that "
+    "step, tokenizer.json works but gives other ids"
+)
+_NEEDS_PHRASES = (
+    "munmaek joins the words that tokenizer.json finds into phrases; opened without that step, tokenizer.json works "
+    "but gives the ids of the words, and those from the size of the phrases on have no vector"
+)
 
 
 def companions(tokenizer: TextTokenizer) -> dict[str, dict[str, Any]]:
@@ -51,11 +61,12 @@ def companions(tokenizer: TextTokenizer) -> dict[str, dict[str, Any]]:
         "normaliser": tokenizer.normaliser.as_dict() if tokenizer.normaliser else None,
         "settings": tokenizer.settings,
     }
-    if tokenizer.kind in MORPHEMES:
-        ours["needs"] = (
-            "kiwipiepy cuts the text at morpheme borders, marked U+001F, before tokenizer.json sees it; opened without "
-            "that step, tokenizer.json works but gives other ids"
-        )
+    needs = [_NEEDS_MORPHEMES] if tokenizer.kind in MORPHEMES else []
+    if tokenizer.phrases:
+        needs.append(_NEEDS_PHRASES)
+        ours["phrases"] = tokenizer.phrases.as_dict()
+    if needs:
+        ours["needs"] = "; ".join(needs)
     if tokenizer.normaliser is None:
         config.pop("do_lower_case")
     return {"tokenizer_config.json": config, "special_tokens_map.json": special, "munmaek_tokenizer.json": ours}
@@ -120,9 +131,14 @@ def _own(backend: Backend, values: Any, where: Path) -> TextTokenizer:
         normaliser = Normaliser(**facts["normaliser"]) if facts.get("normaliser") else None
     except TypeError as error:
         raise FormatError(f"unknown settings of the normaliser: {error}", where=str(where)) from error
+    phrases = None
+    if facts.get("phrases") is not None:
+        vocabulary = backend.get_vocab(with_added_tokens=True)
+        phrases = Phrases.from_dict(facts["phrases"], vocabulary, vocabulary.get("[UNK]", -1), str(where))
     return TextTokenizer(
-        backend, facts["kind"], special=facts["special"], normaliser=normaliser, settings=facts.get("settings") or {}
-    )
+        backend, facts["kind"], special=facts["special"], normaliser=normaliser, settings=facts.get("settings") or {},
+        phrases=phrases,
+    )  # fmt: skip
 
 
 def _special_tokens(folder: Path, backend: Backend) -> dict[str, str]:

@@ -23,6 +23,7 @@ from munmaek.core.files import write_atomic, write_json
 from munmaek.data import kinds
 from munmaek.data.eojeols import EojeolMemory, GreedyPieces
 from munmaek.data.normalise import Normaliser, align, normalise, without_surrogates
+from munmaek.data.phrases import Phrases
 from munmaek.data.vocab import WordCounts, count_words
 
 FILE = "tokenizer.json"
@@ -40,6 +41,7 @@ class TextTokenizer:
         special: role (pad, unk, cls, sep, mask) -> token string; a role that the vocabulary lacks is left out.
         normaliser: settings of text made here; None for tokenizers of other tools, whose own files say it all.
         settings: further facts to keep beside the tokenizer (how it was trained).
+        phrases: words of the backend that are read as one, where there are any.
     """
 
     def __init__(
@@ -50,25 +52,28 @@ class TextTokenizer:
         special: dict[str, str] | None = None,
         normaliser: Normaliser | None = None,
         settings: dict[str, Any] | None = None,
+        phrases: Phrases | None = None,
     ) -> None:
         backend.no_truncation()
         backend.no_padding()
-        self.backend, self.kind, self.normaliser = backend, kind, normaliser
+        self.backend, self.kind, self.normaliser, self.phrases = backend, kind, normaliser, phrases
         self.settings = settings or {}
         self.special_tokens = special or dict(zip(ROLES, kinds.SPECIALS, strict=True))
         vocabulary = backend.get_vocab(with_added_tokens=True)
         self.special = {r: vocabulary[token] for r, token in self.special_tokens.items() if token in vocabulary}
-        self.vocab_size: int = max(vocabulary.values(), default=-1) + 1
+        self.vocab_size: int = phrases.size if phrases else max(vocabulary.values(), default=-1) + 1
 
     @cached_property
     def hash(self) -> str:
         """SHA-256 of everything that decides the ids."""
         facts = [json.loads(self.backend.to_str()), self.kind, self.special, self.normaliser is not None]
+        facts += [self.phrases.as_dict()] if self.phrases else []
         return hashlib.sha256(json.dumps(facts, sort_keys=True, ensure_ascii=False).encode()).hexdigest()
 
     def vocab(self) -> dict[str, int]:
         """Every token string and its id, special ones included."""
-        return self.backend.get_vocab(with_added_tokens=True)
+        vocabulary = self.backend.get_vocab(with_added_tokens=True)
+        return {t: i for t, i in vocabulary.items() if i < self.vocab_size} if self.phrases else vocabulary
 
     def token_id(self, name: str) -> int:
         """The id of a special token by its role ("mask") or of any token by its string.
@@ -79,7 +84,7 @@ class TextTokenizer:
         if name in self.special:
             return self.special[name]
         number = self.backend.token_to_id(name)
-        if number is None:
+        if number is None or number >= self.vocab_size:
             raise RequestError(f"the vocabulary has no token {name!r}", where=f"tokenizer ({self.kind})")
         return number
 
@@ -102,10 +107,12 @@ class TextTokenizer:
         first, first_maps = self._prepared(texts)
         if pairs is None:
             raw = self.backend.encode_batch(first, add_special_tokens=special)
-            return [_plain(r, m, None) for r, m in zip(raw, first_maps, strict=True)]
-        second, second_maps = self._prepared(pairs)
-        raw = self.backend.encode_batch(list(zip(first, second, strict=True)), add_special_tokens=special)
-        return [_plain(r, a, b) for r, a, b in zip(raw, first_maps, second_maps, strict=True)]
+            found = [_plain(r, m, None) for r, m in zip(raw, first_maps, strict=True)]
+        else:
+            second, second_maps = self._prepared(pairs)
+            raw = self.backend.encode_batch(list(zip(first, second, strict=True)), add_special_tokens=special)
+            found = [_plain(r, a, b) for r, a, b in zip(raw, first_maps, second_maps, strict=True)]
+        return [self.phrases.join_encoding(encoding) for encoding in found] if self.phrases else found
 
     def encode_ids(self, texts: Sequence[str]) -> list[list[int]]:
         """Ids without special tokens and offsets: the fast path. "[MASK]" in a text is ordinary characters here."""
@@ -123,7 +130,8 @@ class TextTokenizer:
             return np.fromiter(chain.from_iterable(found), np.int32, int(lengths.sum())), lengths
         if self.kind in kinds.MORPHEMES:
             texts = _bordered([normalise(text) for text in texts])
-        return self._memory.flat(texts)
+        ids, lengths = self._memory.flat(texts)
+        return self.phrases.join_flat(ids, lengths) if self.phrases else (ids, lengths)
 
     def _encode_literally(self, texts: Sequence[str]) -> list[list[int]]:
         try:
@@ -157,7 +165,8 @@ class TextTokenizer:
 
     def decode(self, ids: Sequence[int]) -> str:
         """Text of ids, special tokens left out."""
-        return normalise(self.backend.decode(list(ids), skip_special_tokens=True))
+        ids = self.phrases.apart(ids) if self.phrases else list(ids)
+        return normalise(self.backend.decode(ids, skip_special_tokens=True))
 
     def is_word_start(self, ids: Sequence[int] | NDArray[np.integer[Any]]) -> NDArray[np.bool_]:
         """For each id, whether such a token begins a word: (num_tokens,) booleans."""
@@ -330,6 +339,17 @@ def unknown_id(tokenizer: Tokenizer) -> int:
         return tokenizer.token_id("unk")
     except RequestError:
         return -1
+
+
+def special_ids(tokenizer: Tokenizer) -> list[int]:
+    """Ids that stand for no word, ascending: the special tokens that the vocabulary has, the unknown one among them."""
+    found: list[int] = []
+    for role in ROLES:
+        try:
+            found.append(tokenizer.token_id(role))
+        except RequestError:  # a vocabulary of another tool may lack one
+            continue
+    return sorted(set(found))
 
 
 def load_tokenizer(path: str | Path) -> TextTokenizer:

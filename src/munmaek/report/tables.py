@@ -87,6 +87,8 @@ def cards(comparison: Comparison, korean: bool) -> str:
 def _card(card: ModelCard, korean: bool) -> list[str]:
     memory = f"{card.peak_memory / 2**20:,.0f} MiB" if card.peak_memory else "–"
     bits = "–" if card.bits_per_character is None else f"{card.bits_per_character:.3f}"
+    if card.pseudo:
+        bits += say(korean, " (pseudo)", " (유사)")
     held_out = ", ".join(f"{name} {value:.3f}" for name, value in card.validation.items()) or "–"
     return [
         cell(f"{card.parameters:,}", card.size), cell(f"{card.tokens:,}"), cell(f"{card.steps:,}"),

@@ -78,6 +78,7 @@ class Request:
     seed: int
     device: str
     command: str
+    models: Path
 
 
 @dataclass(frozen=True)
@@ -115,6 +116,7 @@ def compare(
     seed: int = 0,
     device: str = "auto",
     command: str = "",
+    models: str | Path | None = None,
     told: Told | None = None,
 ) -> Comparison:
     """Pre-train systems on one text, then fine-tune and score each at every number of labels, beside two floors.
@@ -132,6 +134,7 @@ def compare(
         word, sentences: what is looked at in context; the sentences must contain the word.
         pretraining: further arguments of every `pretrain`, such as tokenizer, vocab_size, cache or settings.
         own: system -> such arguments of it alone.
+        models: where the pre-trained models are kept, so that comparisons on other rows share them; in `out` if None.
         told: hears of the progress.
     Raises:
         RequestError, DataError: the request or a table cannot be used. Interrupted, JobError: see trainer.
@@ -139,7 +142,7 @@ def compare(
     request = Request(
         Path(out), corpus, train, test, asked_for(systems), budget, size, tuple(labels), seeds, seeds_all, scratch,
         floors, task, (text_column, pair_column, label_column), word, tuple(sentences), max_length,
-        dict(pretraining or {}), dict(own or {}), seed, device, command,
+        dict(pretraining or {}), dict(own or {}), seed, device, command, Path(models or Path(out) / MODELS),
     )  # fmt: skip
     return _Comparing(request, told or Told()).run()
 
@@ -288,11 +291,11 @@ class Pretrained:
 
 
 def pretrained(request: Request, told: Told, name: str, texts: Sequence[str]) -> Pretrained:
-    """Pre-train a system in the comparison's folder, or find it trained there.
+    """Pre-train a system in the comparison's folder of models, or find it trained there.
 
-    A language model is measured in bits per character on the first `texts`, each a document of its own, once.
+    A model of language is measured in bits per character on the first `texts`, each a document of its own, once.
     """
-    card, folder = systems.load(name), request.out / MODELS / name
+    card, folder = systems.load(name), request.models / name
     told.say(card.title)
     runtime.forget_peak_memory()
     made = pretrain(name, corpus=request.corpus, out=folder, size=request.size, budget=request.budget,
@@ -304,18 +307,20 @@ def pretrained(request: Request, told: Told, name: str, texts: Sequence[str]) ->
     known = _read_cards(request.out)
     if known.get(name, {}).get("weights") != weights:
         found = ModelCard(
-            name, card.title, card.paper, str(folder.relative_to(request.out)), made.size, made.parameters,
+            name, card.title, card.paper, os.path.relpath(folder, request.out), made.size, made.parameters,
             made.tokens, made.steps, made.seconds, peak, model.tokenizer.kind, model.tokenizer.vocab_size,
-            made.validation, _bits(model, texts),
+            made.validation, *_bits(model, texts),
         )  # fmt: skip
         files.write_json(request.out / CARDS, known | {name: {"weights": weights, "card": asdict(found)}})
     return Pretrained(model, ModelCard(**_read_cards(request.out)[name]["card"]), weights)
 
 
-def _bits(model: Model, texts: Sequence[str]) -> float | None:
-    if model.system.language_model is None:
-        return None
-    return evaluate_lm(model, [[text] for text in texts[:LM_TEXTS] if text]).bits_per_character
+def _bits(model: Model, texts: Sequence[str]) -> tuple[float | None, bool]:
+    """Bits per character of the first texts; and whether they are pseudo ones."""
+    if model.system.language_model is None and model.system.masked_words is None:
+        return None, False
+    found = evaluate_lm(model, [[text] for text in texts[:LM_TEXTS] if text])
+    return found.bits_per_character, found.pseudo
 
 
 def _weights(folder: Path) -> str:

@@ -38,7 +38,8 @@ class ModelCard:
         parameters: numbers it holds. tokens, steps, seconds: what the training took; seconds are of the wall clock.
         peak_memory: bytes, of the whole process; 0 where it is unknown.
         validation: metric -> value on held-out documents, losses in nats a target.
-        bits_per_character: of the next-token model on held-out text; None where it has none.
+        bits_per_character: of the next-token model on held-out text; None where it has none. pseudo: of a masked model,
+            each token predicted from both sides.
     """
 
     system: str
@@ -55,6 +56,7 @@ class ModelCard:
     vocab_size: int
     validation: dict[str, float]
     bits_per_character: float | None = None
+    pseudo: bool = False
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,7 @@
-"""evaluate lm: how well a system predicts text, in units that any two systems and tokenizers share."""
+"""evaluate lm: how well a system predicts text, in units that any two systems and tokenizers share.
+
+Of a masked model it is the pseudo-likelihood, and said to be.
+"""
 
 from __future__ import annotations
 
@@ -12,8 +15,13 @@ from munmaek.core.contracts import Likelihood
 from munmaek.core.errors import DataError
 from munmaek.data.corpus import TextCorpus
 from munmaek.run.model import Model, load
+from munmaek.run.pseudo import PseudoLikelihood
 from munmaek.tasks import scores
 
+PSEUDO = (
+    "a masked model predicts each token from both sides: pseudo-perplexity, not to be compared with models of the next "
+    "token"
+)
 AT_ONCE = 512
 """Documents scored together."""
 
@@ -27,7 +35,8 @@ class LanguageEvaluation:
         bits_per_character: bits that the texts take under the model, by their characters; comparable between all.
         num_texts, num_characters: documents, and their characters after normalisation, spaces between sentences too.
         num_tokens: predictions, one for each text's end among them. num_unknown: tokens for what the vocabulary lacks.
-        seconds: reading included. notes: what a person should know.
+        seconds: reading included. pseudo: each token was predicted from both its sides; see run/pseudo.py.
+        notes: what a person should know.
     """
 
     perplexity: float
@@ -37,6 +46,7 @@ class LanguageEvaluation:
     num_tokens: int
     num_unknown: int
     seconds: float
+    pseudo: bool = False
     notes: list[str] = field(default_factory=list[str])
 
 
@@ -49,7 +59,7 @@ def evaluate_lm(
     batch_tokens: int = 8192,
     progress: Callable[[int], None] | None = None,
 ) -> LanguageEvaluation:
-    """Score a language model on text, in bounded memory.
+    """Score a language model, or a masked one by its pseudo-likelihood, on text, in bounded memory.
 
     Args:
         model: a folder, or a loaded model. data: files, folders or patterns, read as `pretrain` reads a corpus; or
@@ -60,10 +70,11 @@ def evaluate_lm(
     """
     began = time.monotonic()
     loaded = model if isinstance(model, Model) else load(model, device)
-    language = loaded.language_model()
+    pseudo = loaded.system.masked_words is not None
+    scorer = PseudoLikelihood(loaded) if pseudo else loaded.language_model()
     nats, counts, num_texts = 0.0, [0, 0, 0], 0
     for texts in _chunks(_documents(data, text_column)):
-        found: Likelihood = language.likelihood(texts, batch_tokens)
+        found: Likelihood = scorer.likelihood(texts, batch_tokens)
         nats += found.nats
         for place, count in enumerate((found.num_characters, found.num_tokens, found.num_unknown)):
             counts[place] += count
@@ -73,7 +84,7 @@ def evaluate_lm(
     characters, tokens, unknown = counts
     if not tokens:
         raise DataError("there is no text to predict", where="--data", fix="Give files with text in them.")
-    notes: list[str] = []
+    notes = [PSEUDO] if pseudo else []
     if unknown:
         notes.append(
             f"{unknown:,} of {tokens:,} tokens stand for what the vocabulary lacks; that is easier to "
@@ -81,7 +92,7 @@ def evaluate_lm(
         )
     return LanguageEvaluation(
         scores.perplexity(nats, tokens), scores.bits_per_character(nats, characters), num_texts, characters, tokens,
-        unknown, time.monotonic() - began, notes,
+        unknown, time.monotonic() - began, pseudo, notes,
     )  # fmt: skip
 
 

@@ -37,12 +37,11 @@ def fill(model: Model | str | Path, text: str, *, top: int = 5) -> list[list[Fil
         text = text.replace(blank, mask)
     encoding = model.encoder.tokenize([text])[0]
     mask_id = model.tokenizer.token_id("mask")
-    places = [i for i, token in enumerate(encoding.ids) if token == mask_id]
-    if not places:
+    if mask_id not in encoding.ids:
         raise RequestError("there is no blank in the text", where=repr(text), fix="Write [MASK] or ___ where it is.")
     inputs = distributed.to_tensors(model.encoder.collate([encoding]), model.device)
     with torch.inference_mode(), distributed.autocast(model.device, model.precision):
-        logits = model.system.masked_words(model.module, inputs)[0, places]
+        logits = model.system.masked_words(model.module, inputs, inputs["input_ids"] == mask_id)
     found = logits.float().softmax(-1).topk(min(top, logits.shape[-1]))
     pieces = text.split(mask)
     return [

@@ -20,6 +20,7 @@ from munmaek.data import homographs
 from munmaek.run import comparison as kept
 from munmaek.run.arms import Answered, Progress, Question
 from munmaek.run.compare import (
+    MODELS,
     PER_SENSE,
     Pretrained,
     Request,
@@ -74,6 +75,7 @@ def layers(
     max_length: int | None = None,
     pretraining: Mapping[str, Any] | None = None,
     own: Mapping[str, Mapping[str, Any]] | None = None,
+    models: str | Path | None = None,
     seed: int = 0,
     device: str = "auto",
     command: str = "",
@@ -89,7 +91,7 @@ def layers(
     The comparison that lies in `out` keeps what it has; where there is none, one without walk over labels is written.
 
     Args:
-        out, corpus, budget, size, pretraining, own, seed, device, told: see `compare`.
+        out, corpus, budget, size, pretraining, own, models, seed, device, told: see `compare`.
         train, test: files of tags (`data.tagged`); without a test file a fifth of the rows is held out.
         systems: registered names; none is all. Those with one vector a word have no layers and are left out.
         labels, seeds, seeds_all: numbers of labels (None is all), seeds of each, and seeds of all labels.
@@ -100,7 +102,7 @@ def layers(
     request = Request(
         Path(out), corpus, train, test, _contextual(systems), budget, size, tuple(labels), seeds, seeds_all, False,
         False, TASK, (None, None, None), "", (), max_length, dict(pretraining or {}), dict(own or {}), seed, device,
-        command,
+        command, Path(models or Path(out) / MODELS),
     )  # fmt: skip
     return _Studying(request, told or Told()).run()
 

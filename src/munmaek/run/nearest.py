@@ -79,6 +79,9 @@ def vocabulary(model: Model) -> Vocabulary:
 
 def _vector(model: Model, known: Vocabulary, word: str) -> tuple[NDArray[np.float32], int | None]:
     row = known.row(word)
+    if row is None:
+        tokens = model.tokens(word)
+        row = known.row(tokens[0].text) if len(tokens) == 1 else None  # "new york", where new_york is a word
     if row is not None:
         return known.unit[row], row
     states = model.states(word)[0] if word.strip() else np.zeros((0, model.dim), np.float32)

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from munmaek.core.errors import MunmaekError
 from munmaek.core.files import atomic_folder, read_json, sweep, write_json
+from munmaek.data.collocations import check_phrasable, with_phrases
 from munmaek.data.corpus import Layout, MemoryCorpus, TextCorpus
 from munmaek.data.korean import split_sentences as split_text
 from munmaek.data.morphemes import remembered
+from munmaek.data.phrases import Phrasing, phrasing_of
 from munmaek.data.reading import suffix_of
 from munmaek.data.shards import VERSION, Shards, build_shards, shards_key
 from munmaek.data.tokenizers import KINDS, TextTokenizer, load_tokenizer, train_tokenizer
@@ -56,6 +59,7 @@ def prepare(
     text_column: str | None = None,
     split_sentences: bool = False,
     documents: Layout = "auto",
+    phrases: Phrasing | int = 0,
     progress: Progress | None = None,
 ) -> Prepared:
     """Read a corpus, train a tokenizer on it (or take a ready one), and write its shards; a second call costs nothing.
@@ -65,6 +69,7 @@ def prepare(
         cache: where prepared corpora are kept. tokenizer: a kind, a folder with tokenizer.json, or a tokenizer.
         vocab_size: tokens of a trained tokenizer. min_count: see `train_tokenizer`. text_column: the column of tables.
         split_sentences: cut lines into sentences. documents: "auto", "blank" or "line", see TextCorpus.
+        phrases: passes that join words into phrases, or all of `Phrasing`; for tokenizers of whole words.
         progress: called with (what is being done, share done or a count).
 
     Raises:
@@ -79,14 +84,11 @@ def prepare(
     corpus_hash = source.hash()
     with remembered():
         made = _tokenizer(source, corpus_hash, root, tokenizer, vocab_size, min_count, tell)
-        folder = root / "shards" / shards_key(corpus_hash, made.hash)
-        shards = _reusable(folder)
-        reused = shards is not None
-        if shards is None:
-            shards = build_shards(
-                source, made, folder, corpus_hash=corpus_hash, progress=lambda count: tell("tokenise", float(count))
-            )
-    return Prepared(made, shards, shards.manifest["report"] or {}, folder, reused)
+        asked = phrasing_of(phrases)
+        if asked.passes:
+            made = _with_phrases(source, corpus_hash, root, made, asked, tell)
+        shards, reused = _shards(source, corpus_hash, root, made, tell)
+    return Prepared(made, shards, shards.manifest["report"] or {}, shards.folder, reused)
 
 
 def open_corpus(
@@ -151,6 +153,43 @@ def _tokenizer(
         request = {"kind": kind, "vocab_size": vocab_size, "min_count": min_count, "corpus_hash": corpus_hash}
         write_json(temporary / "request.json", request)
     return trained
+
+
+def _with_phrases(
+    source: TextCorpus | MemoryCorpus,
+    corpus_hash: str,
+    root: Path,
+    tokenizer: TextTokenizer,
+    phrasing: Phrasing,
+    tell: Progress,
+) -> TextTokenizer:
+    """The tokenizer with the phrases of the corpus, which are looked for in the shards that it makes without them."""
+    check_phrasable(tokenizer)
+    wanted = " ".join(map(str, (tokenizer.hash, phrasing.passes, phrasing.threshold, phrasing.discount)))
+    folder = root / "tokenizers" / shards_key(corpus_hash, wanted, VERSION)
+    if (folder / "request.json").is_file():
+        with suppress(MunmaekError):
+            return load_tokenizer(folder)
+    shards, _ = _shards(source, corpus_hash, root, tokenizer, tell)
+    found = with_phrases(shards, tokenizer, phrasing, lambda share: tell("phrases", share))
+    with atomic_folder(folder, kind="tokenizer") as temporary:
+        found.save(temporary)
+        write_json(temporary / "request.json", {"phrases_of": tokenizer.hash, "corpus_hash": corpus_hash})
+    return found
+
+
+def _shards(
+    source: TextCorpus | MemoryCorpus, corpus_hash: str, root: Path, tokenizer: TextTokenizer, tell: Progress
+) -> tuple[Shards, bool]:
+    """The shards of a corpus, and whether they were in the cache."""
+    folder = root / "shards" / shards_key(corpus_hash, tokenizer.hash)
+    shards = _reusable(folder)
+    if shards is not None:
+        return shards, True
+    made = build_shards(
+        source, tokenizer, folder, corpus_hash=corpus_hash, progress=lambda count: tell("tokenise", float(count))
+    )
+    return made, False
 
 
 def _reusable(folder: Path) -> Shards | None:

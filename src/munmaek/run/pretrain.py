@@ -18,6 +18,7 @@ from munmaek.core.config import to_dict
 from munmaek.core.contracts import Objective, PreparingObjective, System, Tokenizer
 from munmaek.core.errors import RequestError
 from munmaek.core.recipe import Budget, Recipe
+from munmaek.data.phrases import Phrasing, phrasing_of
 from munmaek.data.shards import Shards
 from munmaek.run import folder as model_folder
 from munmaek.run.prepare import Prepared, prepare
@@ -59,6 +60,7 @@ def pretrain(
     tokenizer: str | Path | None = None,
     vocab_size: int | None = None,
     min_count: int | None = None,
+    phrases: Phrasing | int = 0,
     seed: int = 0,
     settings: Mapping[str, Any] | None = None,
     text_column: str | None = None,
@@ -79,6 +81,7 @@ def pretrain(
         size: a preset of the system. budget: "1h", "50M tokens", "3 epochs", "1000 steps".
         tokenizer: a kind to train, or a folder with a tokenizer.json; by default the system's usual kind.
         vocab_size: entries to train; by default what suits the system. min_count: rarer ones get no entry.
+        phrases: passes that join words into phrases (Mikolov 2013b §4), or all of `Phrasing`; for whole words.
         settings: recipe values (learning_rate, batch_tokens ...), objective options and model settings by name.
         init: a model folder to go on from; its tokenizer and size are used.
     Raises:
@@ -89,6 +92,8 @@ def pretrain(
         raise RequestError(f"no size {size!r}", where=f"pretrain {system}", fix=f"Sizes: {', '.join(card.presets)}.")
     if card.fit is not None and init is not None:
         raise RequestError(f"{card.title} is counted anew, from nothing", where="--init", fix="Leave it out.")
+    if phrasing_of(phrases).passes and init is not None:
+        raise RequestError("a model keeps the words that it began with", where="--phrases", fix="Leave out --init.")
     recipe, options, model_settings = sort_settings(card, size, settings or {}, going_on=init is not None)
     out = Path(out)
     with distributed.processes(distributed.pick_device(device)) as (rank, _):
@@ -97,7 +102,7 @@ def pretrain(
             distributed.meet()  # the first process prepares, the others find it done
         prepared = prepare(corpus, cache=cache, tokenizer=Path(init) if init else tokenizer or card.tokenizer,
                            vocab_size=vocab_size or card.vocab_size, min_count=min_count, text_column=text_column,
-                           split_sentences=split_sentences)  # fmt: skip
+                           split_sentences=split_sentences, phrases=phrases)  # fmt: skip
         if rank == 0:
             distributed.meet()
         model = start.module if start else fresh(card, size, prepared.tokenizer, model_settings, seed)

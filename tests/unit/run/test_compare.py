@@ -78,7 +78,9 @@ def test_models_are_described_and_language_models_measured(made) -> None:
     cards = {card.system: card for card in found.models}
     assert set(cards) == {"ngram", "word2vec", "bert"}
     assert 0 < (cards["ngram"].bits_per_character or 0) < 10
-    assert cards["bert"].bits_per_character is None
+    assert not cards["ngram"].pseudo
+    assert cards["bert"].pseudo
+    assert cards["word2vec"].bits_per_character is None
     assert all((out / card.folder / "munmaek.json").is_file() for card in cards.values())
 
 
@@ -105,6 +107,18 @@ def test_read_gives_what_was_written(made) -> None:
     with pytest.raises(ValueError, match="no comparison"):
         read(out)
     (out / "moved.json").rename(out / "comparison.json")
+
+
+def test_comparisons_on_other_rows_share_models(made, corpus: Path, labelled, tmp_path: Path) -> None:
+    found, out = made
+    training = out / "models" / "bert" / "training"
+    before = {path: path.stat().st_mtime_ns for path in training.rglob("*") if path.is_file()}
+    other = run(tmp_path / "other", corpus, (labelled[1], labelled[0]), systems=["bert"], labels=[8], seeds=1,
+                models=out / "models", scratch=False, floors=False)  # fmt: skip
+    assert {path: path.stat().st_mtime_ns for path in training.rglob("*") if path.is_file()} == before != {}
+    assert not (tmp_path / "other" / "models").exists()
+    assert (tmp_path / "other" / other.models[0].folder / "munmaek.json").is_file()
+    assert other.models[0].parameters == next(card.parameters for card in found.models if card.system == "bert")
 
 
 def test_nothing_is_done_twice(made, corpus: Path, labelled, monkeypatch) -> None:

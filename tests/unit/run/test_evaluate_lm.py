@@ -4,6 +4,7 @@ import math
 from pathlib import Path
 
 import pytest
+import torch
 
 import munmaek
 from munmaek.core.contracts import Likelihood
@@ -85,8 +86,37 @@ def test_generate_from_the_library(model: Model) -> None:
 
 
 def test_a_system_without_a_next_token_says_which_have_one(tmp_path: Path) -> None:
-    pretrain("bert", corpus=DOCUMENTS, out=tmp_path / "bert", size="tiny", budget="1 steps", vocab_size=100,
-             settings={"batch_tokens": 256, "max_length": 32})  # fmt: skip
+    pretrain("word2vec", corpus=DOCUMENTS, out=tmp_path / "vectors", size="tiny", budget="1 steps", min_count=1,
+             tokenizer="word", vocab_size=100)  # fmt: skip
     for ask in (lambda m: m.generate("눈이"), lambda m: evaluate_lm(m, DOCUMENTS)):
-        with pytest.raises(RequestError, match=r"BERT does not predict the next token.*gpt"):
-            ask(munmaek.load(tmp_path / "bert"))
+        with pytest.raises(RequestError, match=r"Word2Vec does not predict the next token.*gpt"):
+            ask(munmaek.load(tmp_path / "vectors"))
+
+
+def test_a_masked_model_is_scored_by_pseudo_likelihood(tmp_path: Path) -> None:
+    pretrain("bert", corpus=DOCUMENTS, out=tmp_path / "bert", size="tiny", budget="20 steps", vocab_size=100,
+             settings={"batch_tokens": 256, "max_length": 16, "precision": "fp32"})  # fmt: skip
+    model = munmaek.load(tmp_path / "bert")
+    with pytest.raises(RequestError, match=r"BERT does not predict the next token.*gpt"):
+        model.generate("눈이")
+    texts = ["눈이 와서 너무 좋다", "말이 들판을 달린다"]
+    mask, nats, count = model.tokenizer.token_id("mask"), 0.0, 0
+    for text in texts:  # one token of one text at a time
+        encoding = model.encoder.tokenize([text])[0]
+        for place, (token, special) in enumerate(zip(encoding.ids, encoding.special, strict=True)):
+            if not special:
+                ids = torch.tensor([[*encoding.ids[:place], mask, *encoding.ids[place + 1 :]]])
+                states = model.module.bert(ids, torch.ones_like(ids, dtype=torch.bool), torch.zeros_like(ids))
+                nats -= float(model.module.word_logits(states)[0, place].log_softmax(-1)[token])
+                count += 1
+    for batch_tokens in (1, 50, 8192):
+        found = evaluate_lm(model, [[text] for text in texts], batch_tokens=batch_tokens)
+        assert found.pseudo
+        assert "pseudo-perplexity" in found.notes[0]
+        assert found.num_tokens == count
+        assert found.perplexity == pytest.approx(math.exp(nats / count), rel=1e-4)
+        assert found.bits_per_character == pytest.approx(nats / math.log(2) / sum(map(len, texts)), rel=1e-4)
+    long = evaluate_lm(model, [[" ".join(texts * 40)]])  # more than it reads at once
+    assert long.num_tokens == sum(
+        len(e.ids) for e in model.tokenizer.encode_batch([" ".join(texts * 40)], special=False)
+    )

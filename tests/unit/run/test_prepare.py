@@ -4,6 +4,7 @@ import pytest
 
 from munmaek.core.errors import DataError, RequestError
 from munmaek.data.corpus import MemoryCorpus, TextCorpus
+from munmaek.data.phrases import Phrasing
 from munmaek.data.tokenizers import load_tokenizer
 from munmaek.run import prepare as module
 from munmaek.run.prepare import cache_folder, open_corpus, prepare
@@ -109,3 +110,25 @@ def test_progress_is_told(text: Path, tmp_path: Path) -> None:
     told: list[str] = []
     prepare(text, cache=tmp_path / "cache", vocab_size=100, progress=lambda what, _share: told.append(what))
     assert list(dict.fromkeys(told)) == ["hash", "count words", "tokenise"]
+
+
+def test_phrases_are_found_once_and_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    text = [["한강 다리 위에", "한강 다리 밑에", "위에 눈 밑에 눈"]] * 20
+    asked = {"cache": tmp_path / "cache", "tokenizer": "word", "phrases": Phrasing(1, 3.0)}
+    without = prepare(text, cache=tmp_path / "cache", tokenizer="word")
+    first = prepare(text, **asked)
+    assert "한강_다리" in first.tokenizer.vocab()
+    assert "한강_다리" not in without.tokenizer.vocab()
+    assert first.shards.num_tokens == without.shards.num_tokens - 40
+    assert first.shards.vocab_size == first.tokenizer.vocab_size
+    stricter = prepare(text, **(asked | {"phrases": Phrasing(1, 3.0, 30.0)}))
+    assert "한강_다리" not in stricter.tokenizer.vocab()
+    monkeypatch.setattr(module, "with_phrases", None)
+    again = prepare(text, **asked)
+    assert again.reused
+    assert again.folder == first.folder
+    assert again.tokenizer.hash == first.tokenizer.hash
+    ready = prepare(text, cache=tmp_path / "cache", tokenizer=first.tokenizer)
+    assert ready.folder == first.folder
+    with pytest.raises(RequestError, match="whole words"):
+        prepare(text, cache=tmp_path / "cache", vocab_size=100, phrases=1)

@@ -38,10 +38,11 @@ def _objective(
     return BertObjective(tokenizer, max_length, **dict(options or {}))
 
 
-def _masked_words(model: nn.Module, inputs: Mapping[str, Tensor]) -> Tensor:
-    """Logits `(batch, seq, vocab)` of the word at each place, masked or not."""
+def _masked_words(model: nn.Module, inputs: Mapping[str, Tensor], places: Tensor) -> Tensor:
+    """Logits `(places, vocab)` of the words at some places `(batch, seq)`, masked or not."""
     assert isinstance(model, BertForPreTraining)
-    return model.word_logits(model.bert(inputs["input_ids"], inputs["attention_mask"], inputs["token_type_ids"]))
+    states = model.bert(inputs["input_ids"], inputs["attention_mask"], inputs["token_type_ids"])
+    return model.word_logits(states[places])
 
 
 CARD = System(

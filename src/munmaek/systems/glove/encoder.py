@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from munmaek.core.contracts import Encoding, Tokenizer
-from munmaek.data.encodings import limit, padded
+from munmaek.data.encodings import cut, limit, padded
 from munmaek.data.tokenizers import unknown_id
 from munmaek.nn.pooling import pool
 from munmaek.systems.glove.model import Glove
@@ -33,7 +33,7 @@ class GloveEncoder:
     ) -> list[Encoding]:
         """The tokens of texts, or of both texts of pairs, without special ones, cut to `max_length`."""
         most = limit(max_length, self.max_length, least=1)
-        return [_cut(encoding, most) for encoding in self.tokenizer.encode_batch(texts, pairs, special=False)]
+        return [cut(encoding, most) for encoding in self.tokenizer.encode_batch(texts, pairs, special=False)]
 
     def collate(self, encodings: Sequence[Encoding]) -> dict[str, NDArray[Any]]:
         """Padded arrays `(batch, seq)`: input_ids, and attention_mask, True on tokens that have a vector."""
@@ -55,19 +55,3 @@ class GloveEncoder:
     def layer_groups(self) -> list[list[nn.Parameter]]:
         """W; W~ stays as it is, so that one matrix is trained."""
         return [[self._model.words]]
-
-
-def _cut(encoding: Encoding, most: int) -> Encoding:
-    """At most `most` tokens; of a pair the longer text loses its end first."""
-    if len(encoding.ids) <= most:
-        return encoding
-    second = sum(encoding.type_ids)
-    first = len(encoding.ids) - second
-    if second == 0:
-        keep_first, keep_second = most, 0
-    else:
-        keep_first = min(first, max(most - second, most - most // 2))
-        keep_second = most - keep_first
-    kept = [*range(keep_first), *range(first, first + keep_second)]
-    parts = (encoding.ids, encoding.offsets, encoding.tokens, encoding.special, encoding.type_ids)
-    return Encoding(*([part[place] for place in kept] for part in parts))  # type: ignore[arg-type]

@@ -17,6 +17,7 @@ from munmaek.core.errors import RequestError
 from munmaek.core.positions import walk
 from munmaek.core.runtime import draw, num_threads, permutation
 from munmaek.core.sizes import parse_bytes
+from munmaek.data.tokenizers import special_ids
 from munmaek.systems.glove import kernels
 from munmaek.systems.glove.cooccurrence import LEAST_MEMORY, Cooccurrences, Counting, Tell, cooccurrences
 
@@ -67,7 +68,7 @@ class GloveObjective:
         self.counting = Counting(window, sides, inverse, context, min_count)
         self.memory = parse_bytes(memory, "memory", LEAST_MEMORY)
         self.x_max, self.alpha = x_max, alpha
-        self.skipped = _special_ids(tokenizer)
+        self.skipped = special_ids(tokenizer)
         self.notes: list[str] = []
         self._found: list[tuple[Any, Cooccurrences]] = []
 
@@ -178,14 +179,3 @@ def _one_of(value: Any, name: str, choices: Mapping[str, bool]) -> bool:
     if value not in choices:
         raise RequestError(f"{name} is {value!r}", where=name, fix=f"It is one of {', '.join(choices)}.")
     return choices[value]
-
-
-def _special_ids(tokenizer: Tokenizer) -> list[int]:
-    """The ids that are no words: special tokens, the unknown one among them."""
-    found: list[int] = []
-    for role in ("pad", "unk", "cls", "sep", "mask"):
-        try:
-            found.append(tokenizer.token_id(role))
-        except RequestError:  # a vocabulary of another tool may lack one
-            continue
-    return sorted(found)

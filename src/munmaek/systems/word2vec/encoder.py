@@ -11,12 +11,12 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from munmaek.core.contracts import Encoding, Tokenizer
-from munmaek.data.encodings import limit, padded
+from munmaek.data.encodings import cut, limit, padded
 from munmaek.data.normalise import normalise
+from munmaek.data.tokenizers import special_ids
 from munmaek.nn.pooling import pool
 from munmaek.systems.word2vec import subwords
 from munmaek.systems.word2vec.model import Word2Vec, Word2VecConfig
-from munmaek.systems.word2vec.objective import special_ids
 
 TEXT_WORDS = 12
 """Words of the text whose expected direction is taken off with `sif`."""
@@ -49,7 +49,7 @@ class Word2VecEncoder:
         most = limit(max_length, self.max_length, least=1)
         found = self.tokenizer.encode_batch(texts, pairs, special=False)
         seconds = [""] * len(texts) if pairs is None else pairs
-        return [_cut(self._named(e, t), most) for e, *t in zip(found, texts, seconds, strict=True)]
+        return [cut(self._named(e, t), most) for e, *t in zip(found, texts, seconds, strict=True)]
 
     def _named(self, encoding: Encoding, texts: Sequence[str]) -> Encoding:
         """The encoding with a number for each word that the vocabulary lacks, where it can be composed."""
@@ -159,15 +159,3 @@ def _sif(model: Word2Vec, encoder: Word2VecEncoder) -> tuple[Tensor, Tensor]:
     moment = (weighted * share[:, None]).T @ weighted / TEXT_WORDS + (1 - 1 / TEXT_WORDS) * np.outer(mean, mean)
     common = np.linalg.eigh(moment)[1][:, -1]
     return torch.from_numpy(weights).float(), torch.from_numpy(common).float()
-
-
-def _cut(encoding: Encoding, most: int) -> Encoding:
-    """An encoding of at most `most` words; of a pair the longer text loses its end first."""
-    if len(encoding.ids) <= most:
-        return encoding
-    second = sum(encoding.type_ids)
-    first = len(encoding.ids) - second
-    keep_second = min(second, max(most // 2, most - first))
-    kept = [*range(min(first, most - keep_second)), *range(first, first + keep_second)]
-    parts = (encoding.ids, encoding.offsets, encoding.tokens, encoding.special, encoding.type_ids)
-    return Encoding(*([part[place] for place in kept] for part in parts))  # type: ignore[arg-type]

@@ -12,9 +12,9 @@ from munmaek.core.config import from_dict, to_dict
 from munmaek.core.contracts import Tokenizer
 from munmaek.core.errors import CheckpointError
 from munmaek.core.files import write_json
-from munmaek.data.tokenizers import load_tokenizer, tokenizer_of_words
+from munmaek.data.tokenizers import load_tokenizer, special_ids, tokenizer_of_words
 from munmaek.formats import huggingface, safetensors, vectors
-from munmaek.systems.word2vec.encoder import Word2VecEncoder, all_vectors, special_ids, words_of
+from munmaek.systems.word2vec.encoder import Word2VecEncoder, all_vectors, words_of
 from munmaek.systems.word2vec.model import Word2Vec, Word2VecConfig
 
 TYPE = "word2vec"

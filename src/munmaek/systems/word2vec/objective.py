@@ -16,6 +16,7 @@ from munmaek.core.contracts import Batch, LossParts, Tokenizer
 from munmaek.core.errors import DataError, RequestError
 from munmaek.core.positions import walk
 from munmaek.core.runtime import draw, num_threads, permutation
+from munmaek.data.tokenizers import special_ids
 from munmaek.systems.word2vec import kernels, subwords, tables
 
 PART = "word"
@@ -246,11 +247,6 @@ class Word2VecObjective:
             found = list(self._pool.map(part, cuts[:-1], cuts[1:]))
         total, targets = sum(part[0] for part in found), sum(part[1] for part in found)
         return LossParts({PART: torch.tensor(total, dtype=torch.float64)}, {PART: max(1, targets)})
-
-
-def special_ids(tokenizer: Tokenizer) -> list[int]:
-    """Ids that stand for no word: the special tokens that the vocabulary has, the unknown word among them."""
-    return sorted(set(getattr(tokenizer, "special", {}).values()))
 
 
 def _counted(ids: NDArray[Any], size: int) -> Ints:
