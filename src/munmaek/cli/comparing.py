@@ -141,10 +141,11 @@ def compare(
 ) -> None:
     """Compare systems; run.compare does the work, with --layers run.layers."""
     texts = _sentences(word, sentence)
-    known = _data(data, corpus, train, test, models or out, seed)
-    columns = [mine or own for mine, own in zip((text_column, pair_column, label_column), known.columns, strict=True)]
+    named = (text_column, pair_column, label_column)
     if layers:
-        _check_study(task, known if train is None else None, columns)
+        _check_study(task, data if train is None else None, named)
+    known = _data(data, corpus, train, test, models or out, seed)
+    columns = [mine or own for mine, own in zip(named, known.columns, strict=True)]
     given: dict[str, Any] = {
         "out": out, "corpus": known.corpus, "train": known.train, "test": known.test, "budget": budget, "size": size,
         "seeds": seeds, "models": models,
@@ -268,13 +269,13 @@ def _data(
     return replace(known, corpus=own, test=test or known.test)
 
 
-def _check_study(task: str | None, known: Any, columns: Sequence[str | None]) -> None:
+def _check_study(task: str | None, data: str | None, columns: Sequence[str | None]) -> None:
     """RequestError where --layers is asked of something else than files of tags."""
     if task not in (None, "tag"):
         raise RequestError(f"--layers with the task {task}", where="--task", fix="Leave --task out: it is tag.")
-    if known is not None and known.task != "tag":
+    if data not in (None, "klue-ner"):
         fix = "Give --train with a file of tags, or --data klue-ner."
-        raise RequestError("the rows of that data set have no tags", where="--layers", fix=fix)
+        raise RequestError(f"the rows of {data} have no tags", where="--layers", fix=fix)
     if any(columns):
         fix = "Leave the column options out: --layers reads files of tags, a unit and its tag a line."
         raise RequestError("a file of tags has no columns", where="--layers", fix=fix)

@@ -71,8 +71,8 @@ WAYS = (
 """In the order of Devlin 2018, table 7, where the weighted sum is that "of all 12 layers": without the embeddings."""
 
 CELLS = 128
-"""Of each direction in each layer of the tagger. Devlin 2018 §5.3 has 768; with 128 a run on 1,000 sentences takes
-two cores a minute, not half an hour."""
+"""Of each direction in each layer of the tagger. Devlin 2018 §5.3 has 768, and with them 36 times as many products of
+states and weights at every token: too many for two cores."""
 DROPOUT, LAYER_DROPOUT = 0.3, 0.1
 
 

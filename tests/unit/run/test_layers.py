@@ -299,6 +299,6 @@ def test_the_command(
     assert main([str(word) for word in [*words, "--label-column", "x"]]) == 2
     assert "no columns" in capsys.readouterr().err
     assert main(["compare", "--layers", "--data", "built-in", "--out", str(tmp_path / "none")]) == 2
-    assert "have no tags" in capsys.readouterr().err
+    assert "the rows of built-in have no tags" in capsys.readouterr().err
     assert main([str(word) for word in [*words, "--json"]]) == 0
     assert len(json.loads(capsys.readouterr().out)["layers"]["scores"]) == 7
