@@ -92,7 +92,7 @@ TourData = Annotated[
 ]
 TourBudget = Annotated[
     str | None,
-    option("--budget", "Of each system; 25s, of nsmc 10m.", "시스템마다. 없으면 25s, nsmc는 10m.", metavar="BUDGET"),
+    option("--budget", "Of each system; 20s, of nsmc 10m.", "시스템마다. 없으면 20s, nsmc는 10m.", metavar="BUDGET"),
 ]
 TourSize = Annotated[str | None, option("--size", "tiny, of nsmc mini.", "없으면 tiny, nsmc는 mini.", metavar="SIZE")]
 BothKinds = Annotated[

@@ -263,7 +263,8 @@ class Adaptation:
     """How a paper fine-tunes its own system; what is left out follows the defaults for every system.
 
     Attributes:
-        settings: number of labels -> the values of `tasks.defaults.Settings` that differ.
+        settings: (number of labels, whether every token is answered) -> the values of `tasks.defaults.Settings` that
+            differ.
         head: (dim, num_outputs, dropout, seed) -> the module on top of a text's vector.
         auxiliary: (module, last states, inputs) -> (summed language-model loss on the task's texts in nats, number of
             targets: every token but each text's first).
@@ -273,7 +274,7 @@ class Adaptation:
             layers `(layers, batch, seq, dim)`, mask) -> states `(batch, seq, its own dim)`.
     """
 
-    settings: Callable[[int], Mapping[str, Any]] | None = None
+    settings: Callable[[int, bool], Mapping[str, Any]] | None = None
     head: Callable[[int, int, float, int], torch.nn.Module] | None = None
     auxiliary: (
         Callable[[torch.nn.Module, torch.Tensor, Mapping[str, torch.Tensor]], tuple[torch.Tensor, int]] | None

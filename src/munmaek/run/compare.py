@@ -48,6 +48,9 @@ HELD_OUT, MOST_HELD_OUT = 0.2, 10_000
 """Share of the labelled rows kept for scoring where no test file is given, and the most of them."""
 HELD_OUT_SEED = 0x7E57
 LM_TEXTS = 2_000
+PSEUDO_TERMS = 1_000_000
+"""Of a masked model the first texts are scored whose characters, squared, come to so many: it reads each text once a
+token."""
 PER_SENSE = 12
 TFIDF_TITLE = "TF-IDF + logistic regression"
 
@@ -320,7 +323,11 @@ def _bits(model: Model, texts: Sequence[str]) -> tuple[float | None, bool]:
     """Bits per character, and whether they are a masked model's."""
     if model.system.language_model is None and model.system.masked_words is None:
         return None, False
-    found = evaluate_lm(model, [[text] for text in texts[:LM_TEXTS] if text])
+    texts = [text for text in texts[:LM_TEXTS] if text]
+    if model.system.masked_words is not None:
+        terms = np.cumsum([len(text) ** 2 for text in texts])
+        texts = texts[: max(1, int(np.searchsorted(terms, PSEUDO_TERMS)))]
+    found = evaluate_lm(model, [[text] for text in texts])
     return found.bits_per_character, found.pseudo
 
 

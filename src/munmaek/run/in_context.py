@@ -52,7 +52,7 @@ def known_occurrences(word: str, per_sense: int, seed: int = 0) -> list[Occurren
 
 def word_map(model: Model, word: str, found: Sequence[Occurrence], layer: int = -1) -> WordMap:
     """The occurrences in the plane in which a layer's vectors differ most."""
-    vectors = np.stack([model.span_layers(each.text, each.start, each.end)[layer] for each in found])
+    vectors = _vectors(model, found)[:, layer]
     points = [(round(float(x), 4), round(float(y), 4)) for x, y in flatten_to_plane(vectors)]
     place = range(model.num_layers)[layer]
     return WordMap(model.system.name, word, place, points, [each.text for each in found],
@@ -66,31 +66,37 @@ def word_pair(model: Model, word: str, first: str, second: str) -> WordPair:
 
 def separations(model: Model, per_sense: int, seed: int = 0) -> Separation:
     """How well each layer tells the senses of the built-in corpus's homographs apart, in held-out documents."""
-    words: dict[str, list[homographs.SenseExample]] = {}
-    for example in homographs.sense_examples(per_sense, seed=seed):
-        words.setdefault(example.word, []).append(example)
+    examples = list(homographs.sense_examples(per_sense, seed=seed))
+    vectors = _vectors(model, examples)
+    rows: dict[str, list[int]] = {}
+    for row, example in enumerate(examples):
+        rows.setdefault(example.word, []).append(row)
     areas: list[list[float]] = []
-    for examples in words.values():
-        if len({e.sense for e in examples}) > 1:
-            vectors = np.stack([model.span_layers(e.text, e.start, e.end) for e in examples], axis=1)
-            areas.append([separation(layer, [e.sense for e in examples]) for layer in vectors])
+    for chosen in rows.values():
+        senses = [examples[row].sense for row in chosen]
+        if len(set(senses)) > 1:
+            areas.append([separation(vectors[chosen, layer], senses) for layer in range(model.num_layers)])
     return Separation(model.system.name, "built-in", np.mean(areas, axis=0).tolist())
+
+
+def _vectors(model: Model, found: Sequence[Occurrence | homographs.SenseExample]) -> NDArray[np.float32]:
+    """`(occurrences, layers, dim)`; RequestError where one stands past what the model reads."""
+    vectors = model.spans_layers([each.text for each in found], [(each.start, each.end) for each in found])
+    lost = np.flatnonzero(np.isnan(vectors).reshape(len(found), -1).any(axis=1))
+    if len(lost):
+        model.span_layers(found[lost[0]].text, found[lost[0]].start, found[lost[0]].end)
+    return vectors
 
 
 def neighbours(model: Model, word: str, sentences: Sequence[str], texts: Sequence[str]) -> list[Neighbours]:
     """For the word in each sentence, the eojeols of other texts whose vectors there are nearest, each form once."""
-    names: list[tuple[str, str]] = []
-    vectors: list[NDArray[np.float32]] = []
-    for text in texts[:NEIGHBOURHOOD]:
-        states, tokens = model.states(text)[-1], model.tokens(text)
-        for match in re.finditer(r"\S+", text):
-            chosen = [i for i, t in enumerate(tokens) if t.start < match.end() and t.end > match.start()]
-            if chosen:
-                names.append((match.group(), text))
-                vectors.append(states[chosen].mean(axis=0))
-    if not vectors:
+    found = [(match, text) for text in texts[:NEIGHBOURHOOD] for match in re.finditer(r"\S+", text)]
+    spans = [match.span() for match, _ in found]
+    table = model.spans_layers([text for _, text in found], spans)[:, -1]
+    read = np.flatnonzero(np.isfinite(table).all(axis=1))
+    if not len(read):
         return []
-    table = np.stack(vectors)
+    names, table = [(found[row][0].group(), found[row][1]) for row in read.tolist()], table[read]
     table /= np.maximum(np.linalg.norm(table, axis=1, keepdims=True), 1e-12)
     return [_nearest(model, word, sentence, names, table) for sentence in sentences]
 

@@ -142,21 +142,22 @@ class Model:
     ) -> NDArray[np.float32]:
         """The vectors of a span of characters in each text, `(texts, layers, dim)`; NaN where it is past what is read.
 
-        A vector is the mean over the tokens that hold characters of the span. `dim` is that of the widest layer.
+        A vector is the mean over the tokens that hold characters of the span. `dim` is that of the widest layer. A text
+        that is given several times, with other spans, is read once.
         """
+        places: dict[str, list[int]] = {}
+        for row, text in enumerate(texts):
+            places.setdefault(text, []).append(row)
+        distinct = list(places)
         vectors = np.full((len(texts), self.num_layers, self.dim), np.nan, dtype=np.float32)
-        for rows, encodings in _by_length(self.encoder.tokenize(texts), batch_tokens):
-            states, _ = self._forward(encodings, all_layers=True)
+        for numbers, encodings in _by_length(self.encoder.tokenize(distinct), batch_tokens):
+            states = self._forward(encodings, all_layers=True)[0].float().cpu().numpy()
             if states.shape[-1] != vectors.shape[-1]:  # a system whose inner layers are wider than its vectors
                 vectors = np.full((*vectors.shape[:2], states.shape[-1]), np.nan, dtype=np.float32)
-            for place, (row, encoding) in enumerate(zip(rows, encodings, strict=True)):
-                start, end = spans[row]
-                chosen = [
-                    i for i, (begin, stop) in enumerate(encoding.offsets)
-                    if not encoding.special[i] and begin < end and stop > start
-                ]  # fmt: skip
-                if chosen:
-                    vectors[row] = states[:, place, chosen].float().mean(1).cpu().numpy()
+            for place, (number, encoding) in enumerate(zip(numbers, encodings, strict=True)):
+                for row in places[distinct[number]]:
+                    if chosen := _touched(encoding, *spans[row]):
+                        vectors[row] = states[:, place, chosen].mean(1)
         return vectors
 
     def similar(self, first: str, second: str, word: str, second_word: str | None = None) -> WordSimilarity:
@@ -219,6 +220,14 @@ def find_word(text: str, word: str, occurrence: int = 0) -> tuple[int, int]:
 
 def _cosine(first: NDArray[np.float32], second: NDArray[np.float32]) -> float:
     return float(first @ second / max(1e-12, float(np.linalg.norm(first) * np.linalg.norm(second))))
+
+
+def _touched(encoding: Encoding, start: int, end: int) -> list[int]:
+    """The tokens that hold some of the characters [start, end)."""
+    return [
+        place for place, (begin, stop) in enumerate(encoding.offsets)
+        if begin < end and stop > start and not encoding.special[place]
+    ]  # fmt: skip
 
 
 def _by_length(encodings: Sequence[Encoding], batch_tokens: int) -> Iterator[tuple[list[int], list[Encoding]]]:

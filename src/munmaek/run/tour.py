@@ -9,7 +9,7 @@ from munmaek.run.compare import SIZES, Told, compare
 from munmaek.run.comparison import Comparison
 from munmaek.run.known_data import BUILT_IN, known_data
 
-BUDGET = {BUILT_IN: "25s", "nsmc": "10m"}
+BUDGET = {BUILT_IN: "20s", "nsmc": "10m"}
 SIZE = {BUILT_IN: "tiny", "nsmc": "mini"}
 LABELS: dict[str, tuple[int | None, ...]] = {BUILT_IN: (100,), "nsmc": SIZES}
 SEEDS = {BUILT_IN: 1, "nsmc": 5}
@@ -17,10 +17,12 @@ SMALL = {"tokenizer": "morpheme", "vocab_size": 4_000}
 """For the built-in corpus. Morphemes: in 눈이 and 눈을 the word is a token of its own, and its vector says nothing of
 the particle."""
 OWN: dict[str, dict[str, Any]] = {
-    "bert": {"settings": {"num_layers": 6, "mask_rate": "0.40-0.15"}},
+    "bert": {"settings": {"num_layers": 4, "mask_rate": 0.4, "next_sentence": "off"}},
     "gpt": {"settings": {"num_layers": 4}},
+    "elmo": {"settings": {"batch_tokens": 1024, "learning_rate": 6e-3}},
 }
-"""More layers than tiny has: the senses part from layer to layer."""
+"""More layers than tiny has, since the senses part from layer to layer; much hidden at a time and no pairs, and small
+batches of the slowest, for what is learnt in seconds."""
 
 
 def tour(

@@ -93,13 +93,18 @@ class Tuner:
     def settings(self, num_labels: int) -> Settings:
         """The defaults for so many labels, what the paper does otherwise, and the changes asked for."""
         adaptation = self.model.system.adaptation
-        own = dict(adaptation.settings(num_labels)) if adaptation and adaptation.settings else {}
+        own: dict[str, Any] = {}
+        if adaptation and adaptation.settings:
+            own = dict(adaptation.settings(num_labels, self.task.per_token is not None))
+        changes = dict(self.changes)
+        if "reader" in own and "reader" in changes:
+            changes["reader"] = {**own["reader"], **changes["reader"]}
         usual = settings_for(num_labels, self.model.dim, static=self.model.num_layers == 1)
         if self.from_scratch:
             for name in ("frozen", "unfreeze", "layer_decay"):  # random weights are there to be trained
                 own.pop(name, None)
             usual = dataclasses.replace(usual, frozen=False)
-        settings = dataclasses.replace(usual, **{**own, **self.changes})
+        settings = dataclasses.replace(usual, **{**own, **changes})
         if settings.auxiliary and (adaptation is None or adaptation.auxiliary is None):
             title = self.model.system.title
             raise RequestError(f"{title} has no auxiliary loss", where="auxiliary", fix="Leave it out.")

@@ -1,4 +1,8 @@
-"""ELMo in a task: all layers mixed, then a BiLSTM of the task's own, on frozen states (Peters 2018 §3.2-3.3)."""
+"""ELMo in a task: all layers mixed, then a BiLSTM of the task's own, on frozen states (Peters 2018 §3.2-3.3).
+
+Deviates where labels of whole texts are few: the mixed states go to the head as they are, since the weights of a BiLSTM
+would have to be learnt from those labels alone.
+"""
 
 # ruff: noqa: F722
 from __future__ import annotations
@@ -18,11 +22,13 @@ from munmaek.nn.transformer import Dropout
 
 READER: dict[str, Any] = {"cells": 128, "dropout": 0.3, "layer_dropout": 0.1, "layer_norm": False}
 """Options of the reader, set as reader={"layer_norm": true}: cells in each direction of its LSTM, dropout of the mixed
-states, and what `ScalarMix` does with layers."""
+states, and what `ScalarMix` does with layers. With no cells there is no LSTM."""
+FEW_LABELS = 3_000
+"""Below this many there is none by default."""
 
 
 class Reader(nn.Module):
-    """The scalar mix of an ELMo's layers, dropout, and a BiLSTM over it.
+    """The scalar mix of an ELMo's layers, dropout, and a BiLSTM over it where it has cells.
 
     Attributes:
         dim: width of a state.
@@ -64,8 +70,13 @@ def reader(num_layers: int, dim: int, options: Mapping[str, Any]) -> Reader:
     return Reader(num_layers, dim, **values)
 
 
-def settings(num_labels: int) -> Mapping[str, Any]:
-    """The encoder is frozen; what stands on it learns at 1.5e-3, and with frozen=false the encoder at 3e-4."""
+def settings(num_labels: int, per_token: bool = False) -> Mapping[str, Any]:
+    """The encoder is frozen, and with frozen=false learns at 3e-4.
+
+    What stands on it learns at 1.5e-3, with few labels of whole texts at 0.03: then that is a linear map and the mix.
+    """
+    if num_labels < FEW_LABELS and not per_token:
+        return {"frozen": True, "learning_rate": 3e-4, "head_rate": 100.0, "pooling": "mean", "reader": {"cells": 0}}
     return {"frozen": True, "learning_rate": 3e-4, "head_rate": 5.0, "pooling": "max"}
 
 

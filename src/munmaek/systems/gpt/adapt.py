@@ -14,7 +14,7 @@ AUXILIARY = 0.5
 """Lambda of equation 5 (Radford 2018 §4.1)."""
 
 
-def settings(num_labels: int) -> Mapping[str, Any]:
+def settings(num_labels: int, per_token: bool = False) -> Mapping[str, Any]:
     """What differs from the defaults for every system: the last token's state, and the auxiliary loss."""
     return {"pooling": "last", "auxiliary": AUXILIARY}
 

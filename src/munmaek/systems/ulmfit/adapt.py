@@ -60,7 +60,7 @@ def head(dim: int, num_outputs: int, dropout: float, seed: int) -> nn.Module:
         return ConcatHead(dim, num_outputs, dropout)
 
 
-def settings(num_labels: int) -> Mapping[str, Any]:
+def settings(num_labels: int, per_token: bool = False) -> Mapping[str, Any]:
     """Concat pooling, discriminative rates, slanted triangles and gradual unfreezing, for a number of labels."""
     few = num_labels <= 3_000
     return {

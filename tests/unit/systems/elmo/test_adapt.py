@@ -14,6 +14,7 @@ from munmaek.run import tuned
 from munmaek.run.finetune import finetune
 from munmaek.run.model import Model
 from munmaek.run.tuning import Tuner
+from munmaek.systems.elmo.adapt import ADAPTATION, FEW_LABELS, Reader
 from munmaek.tasks import load as load_task
 from munmaek.tasks.examples import Examples
 
@@ -46,7 +47,7 @@ def moved(before: dict, module: torch.nn.Module) -> set[str]:
 
 
 def test_only_what_stands_on_the_encoder_learns(run: Path) -> None:
-    subject = tuner(run)
+    subject = tuner(run, reader={"cells": 16}, head_rate=5.0)
     before = {name: value.clone() for name, value in subject.model.encoder.module.state_dict().items()}
     network = subject.fit(0).network
     assert moved(before, network.body) == set()
@@ -77,7 +78,7 @@ def test_a_frozen_body_has_no_dropout_in_training(run: Path) -> None:
 
 
 def test_finetune_predict_and_read_back(run: Path, table: Path, tmp_path: Path) -> None:
-    settings = {"reader": {"layer_norm": True, "cells": 100, "dropout": 0.0, "layer_dropout": 0.0}}
+    settings = {"reader": {"layer_norm": True, "cells": 100, "dropout": 0.0, "layer_dropout": 0.0}, "head_rate": 5.0}
     result = finetune("classify", model=run, train=table, dev=table, out=tmp_path / "out", epochs=40,
                       learning_rate=1e-3, settings=settings, device="cpu")  # fmt: skip
     assert result.mean["accuracy"] == 1.0
@@ -88,6 +89,18 @@ def test_finetune_predict_and_read_back(run: Path, table: Path, tmp_path: Path) 
     probabilities = fine.answer([*GOOD, *BAD])
     assert (probabilities.argmax(1) == np.array([1, 1, 1, 0, 0, 0])).all()
     np.testing.assert_allclose(fine.answer(["처음보는 달렸다"]), probabilities[5:6], atol=1e-5)
+
+
+def test_few_labels_do_without_an_lstm(run: Path) -> None:
+    subject = tuner(run, reader={"layer_norm": True})
+    reader = subject._network(subject.task.fit(["0", "1"], ""), subject.settings(48), 0).reader
+    assert isinstance(reader, Reader)
+    assert reader.lstm is None
+    assert reader.mix.layer_norm
+    states, mask = torch.randn(3, 2, 5, reader.dim), torch.ones(2, 5, dtype=torch.bool)
+    torch.testing.assert_close(reader.eval()(states, mask), reader.mix(states))
+    assert "cells" not in ADAPTATION.settings(FEW_LABELS, False).get("reader", {})  # type: ignore[misc]
+    assert ADAPTATION.settings(48, True) == ADAPTATION.settings(FEW_LABELS, False)  # type: ignore[misc]
 
 
 def test_wrong_settings_are_said(run: Path) -> None:
