@@ -17,12 +17,13 @@ SMALL = {"tokenizer": "morpheme", "vocab_size": 4_000}
 """For the built-in corpus. Morphemes: in 눈이 and 눈을 the word is a token of its own, and its vector says nothing of
 the particle."""
 OWN: dict[str, dict[str, Any]] = {
-    "bert": {"settings": {"num_layers": 4, "mask_rate": 0.4, "next_sentence": "off"}},
+    "bert": {"settings": {"num_layers": 4, "mask_rate": 0.5, "next_sentence": "off", "learning_rate": 1e-2}},
     "gpt": {"settings": {"num_layers": 4}},
-    "elmo": {"settings": {"batch_tokens": 1024, "learning_rate": 6e-3}},
+    "elmo": {"settings": {"batch_tokens": 1024, "learning_rate": 1.5e-2}},
+    "ulmfit": {"settings": {"batch_tokens": 1024}},
 }
-"""More layers than tiny has, since the senses part from layer to layer; much hidden at a time and no pairs, and small
-batches of the slowest, for what is learnt in seconds."""
+"""For what is learnt in seconds: more layers than tiny has, since the senses part from layer to layer; much hidden at a
+time, so that a whole document is needed to fill it in, at a high rate and without pairs; small batches of the slow."""
 
 
 def tour(

@@ -47,8 +47,8 @@ CARD = System(
     load=foreign.read,
     imports={"elmo": foreign.read_bilm},
     exports={"elmo": foreign.write_bilm},
-    tokenizer="word",
-    vocab_size=50_000,
+    tokenizer="morpheme-word",
+    vocab_size=200_000,
     language_model=ElmoLanguageModel,
     adaptation=ADAPTATION,
 )

@@ -40,7 +40,7 @@ CARD = System(
     save=foreign.save,
     load=foreign.read,
     imports={"glove": foreign.read_text},
-    tokenizer="word",
-    vocab_size=400_000,
+    tokenizer="morpheme-word",
+    vocab_size=200_000,
     holds_out=False,
 )

@@ -40,7 +40,8 @@ DOCUMENTS = [[" ".join(WORDS[(i * 7 + j * j * 3 + k * (1 + i % 4)) % len(WORDS)]
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("glove") / "run"
-    result = pretrain("glove", corpus=DOCUMENTS, out=out, size="tiny", budget="30 epochs", vocab_size=100)
+    result = pretrain("glove", corpus=DOCUMENTS, out=out, size="tiny", budget="30 epochs", vocab_size=100,
+                      tokenizer="word")  # fmt: skip
     assert result.notes[0].endswith("words")
     assert result.validation == {}, "no documents are held out"
     assert result.history[-1]["loss"] < 0.15 * result.history[0]["loss"]
