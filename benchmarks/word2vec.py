@@ -8,6 +8,10 @@ the training alone, vocabulary and compilation left out. Printed are medians of 
 the accuracy on NSMC's test reviews of a logistic regression over the mean of a review's vectors; how many of a word's
 ten nearest neighbours both arms, or two runs of gensim, have in common; and the peak of memory that the training added
 to the process, beside what the vectors and the vocabulary need.
+
+    python benchmarks/word2vec.py --corpus reviews.txt --scaling
+
+Ours alone, on one thread and on --threads in turn.
 """
 
 from __future__ import annotations
@@ -224,6 +228,20 @@ def compare(dim: int, args: argparse.Namespace, text: Path, reviews: Reviews, sc
             print(f"  neighbours in common: two runs of {name} {overlap(found[0], found[1], asked, known):.1f} %")
 
 
+def scaling(dim: int, args: argparse.Namespace, scratch: Path) -> None:
+    """Ours on one thread and on several, in turn."""
+    speeds: dict[int, list[float]] = {1: [], args.threads: []}
+    for run in range(args.runs):
+        for threads, found in speeds.items():
+            args.threads = threads
+            found.append(arm("ours", dim, run, scratch / "none", args, scratch)[0]["words"])
+            print(f"  {threads} threads, {run}: {found[-1]:,.0f} raw words/s", flush=True)
+    one, several = (statistics.median(found) for found in speeds.values())
+    each = [after / before for before, after in zip(*speeds.values(), strict=True)]
+    print(f"dim {dim}: {one:,.0f} and {several:,.0f} raw words/s, ratio {several / one:.2f} "
+          f"({min(each):.2f} to {max(each):.2f})")  # fmt: skip
+
+
 def main() -> None:
     """Read the options, and compare."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -235,6 +253,7 @@ def main() -> None:
     parser.add_argument("--runs", type=int, default=5)
     parser.add_argument("--rows", type=int, help="read only so many labelled reviews of each file")
     parser.add_argument("--scratch", type=Path, help="where files lie meanwhile")
+    parser.add_argument("--scaling", action="store_true", help="ours alone, on one thread and on --threads")
     for name in ("--arm", "--text", "--out"):
         parser.add_argument(name, help=argparse.SUPPRESS)
     parser.add_argument("--dim", type=int, help=argparse.SUPPRESS)
@@ -243,9 +262,13 @@ def main() -> None:
     if args.arm:
         print(json.dumps({"ours": ours, "gensim": gensim}[args.arm](args)))
         return
-    if args.nsmc is None:
+    if args.nsmc is None and not args.scaling:
         parser.error("--nsmc is needed")
     with tempfile.TemporaryDirectory(dir=args.scratch) as scratch:
+        if args.scaling:
+            for dim in args.dims:
+                scaling(dim, args, Path(scratch))
+            return
         text = Path(scratch) / "words.txt"
         write_text(args.corpus, text)
         reviews = Reviews(args.corpus, args.nsmc, args.rows)
