@@ -111,8 +111,8 @@ class TestTokens:
         return self._found
 
 
-class TfidfArm:
-    """TF-IDF of character n-grams with logistic regression: it knows no text but the labelled."""
+class _Floor:
+    """An arm that nothing is set of."""
 
     def __init__(self, question: Question) -> None:
         self.question = question
@@ -120,6 +120,10 @@ class TfidfArm:
     def settings(self, labels: int | None) -> dict[str, Any]:
         """Nothing is set."""
         return {}
+
+
+class TfidfArm(_Floor):
+    """TF-IDF of character n-grams with logistic regression: it knows no text but the labelled."""
 
     def run(self, labels: int | None, seed: int, progress: Progress | None = None) -> Answered:
         """Fit and answer."""
@@ -130,18 +134,11 @@ class TfidfArm:
         return question.answered(answers, np.eye(answers.num_outputs, dtype=np.float32)[predicted])
 
 
-class ChanceArm:
+class ChanceArm(_Floor):
     """The commonest class of the drawn labels, or their mean: what knowing nothing gives.
 
     Of a task that answers tokens, what it says of chance (`PerToken.chance`).
     """
-
-    def __init__(self, question: Question) -> None:
-        self.question = question
-
-    def settings(self, labels: int | None) -> dict[str, Any]:
-        """Nothing is set."""
-        return {}
 
     def run(self, labels: int | None, seed: int, progress: Progress | None = None) -> Answered:
         """Count and answer."""

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from munmaek.data import homographs
 from munmaek.run.comparison import Neighbours, Separation, WordMap, WordPair
 from munmaek.run.model import Model
-from munmaek.tasks.sense import flatten_to_plane, separation
+from munmaek.tasks.sense import flatten_to_plane, mean_separation
 
 MOST_OCCURRENCES = 60
 NEIGHBOURHOOD = 400
@@ -68,15 +68,9 @@ def separations(model: Model, per_sense: int, seed: int = 0) -> Separation:
     """How well each layer tells the senses of the built-in corpus's homographs apart, in held-out documents."""
     examples = list(homographs.sense_examples(per_sense, seed=seed))
     vectors = _vectors(model, examples)
-    rows: dict[str, list[int]] = {}
-    for row, example in enumerate(examples):
-        rows.setdefault(example.word, []).append(row)
-    areas: list[list[float]] = []
-    for chosen in rows.values():
-        senses = [examples[row].sense for row in chosen]
-        if len(set(senses)) > 1:
-            areas.append([separation(vectors[chosen, layer], senses) for layer in range(model.num_layers)])
-    return Separation(model.system.name, "built-in", np.mean(areas, axis=0).tolist())
+    words, senses = [each.word for each in examples], [each.sense for each in examples]
+    areas = [mean_separation(words, senses, vectors[:, layer]) for layer in range(model.num_layers)]
+    return Separation(model.system.name, "built-in", areas)
 
 
 def _vectors(model: Model, found: Sequence[Occurrence | homographs.SenseExample]) -> NDArray[np.float32]:

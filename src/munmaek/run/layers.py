@@ -41,7 +41,7 @@ from munmaek.tasks import Task
 from munmaek.tasks.defaults import REFERENCE_DIM, Settings, settings_for
 from munmaek.tasks.labelled import Labelled, LabelledObjective, answer, tokenise, with_targets
 from munmaek.tasks.network import TaskModel, make_head
-from munmaek.tasks.sense import separation
+from munmaek.tasks.sense import mean_separation
 from munmaek.train.optim import ParamGroup
 from munmaek.train.trainer import Job, train
 
@@ -318,13 +318,6 @@ def areas(words: Sequence[str], senses: Sequence[str], vectors: NDArray[np.float
     known = np.isfinite(vectors).reshape(len(vectors), -1).min(axis=1)
     sizes = np.sqrt(np.square(vectors[known]).mean(axis=(0, 2)))[:, None]
     level = vectors / np.maximum(sizes, 1e-6)
-    found: dict[str, float] = {}
-    for way in WAYS:
-        taken = plain(way, level)
-        each: list[float] = []
-        for word in dict.fromkeys(words):
-            rows = [row for row, name in enumerate(words) if name == word and known[row]]
-            each.append(separation(taken[rows], [senses[row] for row in rows]) if rows else float("nan"))
-        finite = [value for value in each if np.isfinite(value)]
-        found[way.name] = float(np.mean(finite)) if finite else float("nan")
-    return found
+    rows = np.flatnonzero(known).tolist()
+    words, senses = [words[row] for row in rows], [senses[row] for row in rows]
+    return {way.name: mean_separation(words, senses, plain(way, level)[rows]) for way in WAYS}

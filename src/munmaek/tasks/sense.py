@@ -35,6 +35,22 @@ def separation(vectors: NDArray[np.floating], senses: Sequence[str]) -> float:
     return area(cosines[same], cosines[~same])
 
 
+def mean_separation(words: Sequence[str], senses: Sequence[str], vectors: NDArray[np.floating]) -> float:
+    """The mean of `separation` over words, each with its own occurrences; words it says nothing of are left out.
+
+    Args:
+        words: the word of each occurrence. senses, vectors: as `separation` takes them.
+    Returns:
+        NaN where it says nothing of any word.
+    """
+    rows: dict[str, list[int]] = {}
+    for row, word in enumerate(words):
+        rows.setdefault(word, []).append(row)
+    found = [separation(vectors[chosen], [senses[row] for row in chosen]) for chosen in rows.values()]
+    known = [each for each in found if np.isfinite(each)]
+    return float(np.mean(known)) if known else float("nan")
+
+
 def pair_cosines(first: NDArray[np.floating], second: NDArray[np.floating]) -> NDArray[np.float64]:
     """Cosines along the last axis, rounded so that equal vectors tie: one vector for ever gives 1 everywhere."""
     lengths = np.linalg.norm(first, axis=-1) * np.linalg.norm(second, axis=-1)

@@ -19,7 +19,7 @@ from munmaek.core.errors import DataError
 from munmaek.data import questions
 from munmaek.data.questions import Gold
 from munmaek.tasks.overlap import bare, by_characters, overlap
-from munmaek.tasks.task import NO_TARGET, Answers, PerToken, Task, Tokens
+from munmaek.tasks.task import NO_TARGET, Answers, PerToken, Task, Tokens, lost_notes
 
 NEITHER, START, END = 0, 1, 2
 """A token's class number: that it may be an answer's start or end, and the sum of what it is."""
@@ -237,16 +237,7 @@ def about(labels: Sequence[str], dev: Sequence[str] | None) -> list[str]:
 
 def lost(wanted: NDArray[Any], tokens: Tokens, name: str) -> list[str]:
     """What no answer can get right, in sentences."""
-    total, inside, past = unreachable(wanted, tokens)
-    notes: list[str] = []
-    if inside:
-        notes.append(
-            f"{name}: {inside:,} of {total:,} answers begin or end inside a token and cannot be found exactly; "
-            "tokenizers of morphemes or syllables cut finer"
-        )
-    if past:
-        notes.append(f"{name}: {past:,} of {total:,} answers are in no window whole, and cannot be learnt")
-    return notes
+    return lost_notes(name, "answers", unreachable(wanted, tokens), "are in no window whole, and cannot be learnt")
 
 
 TASK = Task(

@@ -15,7 +15,7 @@ from munmaek.data import tagged
 from munmaek.data.tagged import OUTSIDE, Entity
 from munmaek.tasks import classify
 from munmaek.tasks.labelled import characters
-from munmaek.tasks.task import NO_TARGET, Answers, PerToken, Task, Tokens
+from munmaek.tasks.task import NO_TARGET, Answers, PerToken, Task, Tokens, lost_notes
 
 SHOWN = 8
 
@@ -179,16 +179,9 @@ def _counts(labels: Sequence[str]) -> Counter[str]:
 
 def lost(wanted: NDArray[Any], tokens: Tokens, name: str) -> list[str]:
     """What no answer can get right, in sentences."""
-    total, inside, past = unreachable(wanted, tokens)
-    notes: list[str] = []
-    if inside:
-        notes.append(
-            f"{name}: {inside:,} of {total:,} entities begin or end inside a token and cannot be found exactly; "
-            "tokenizers of morphemes or syllables cut finer"
-        )
-    if past:
-        notes.append(f"{name}: {past:,} of {total:,} entities lie past the tokens that are read, and count as missed")
-    return notes
+    return lost_notes(
+        name, "entities", unreachable(wanted, tokens), "lie past the tokens that are read, and count as missed"
+    )
 
 
 TASK = Task(

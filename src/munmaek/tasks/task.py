@@ -76,6 +76,25 @@ class Tokens:
         return ((row, slice(a, b)) for row, a, b in zip(self.rows.tolist(), begins, ends, strict=True))
 
 
+def lost_notes(name: str, things: str, counts: tuple[int, int, int], past: str) -> list[str]:
+    """What no answer to tokens can get right, in sentences.
+
+    Args:
+        name: of the rows. things: what is looked for. counts: of these all, those that begin or end inside a token, and
+            those that are not read whole. past: what becomes of the last.
+    """
+    total, inside, unread = counts
+    notes: list[str] = []
+    if inside:
+        notes.append(
+            f"{name}: {inside:,} of {total:,} {things} begin or end inside a token and cannot be found exactly; "
+            "tokenizers of morphemes or syllables cut finer"
+        )
+    if unread:
+        notes.append(f"{name}: {unread:,} of {total:,} {things} {past}")
+    return notes
+
+
 @dataclass(frozen=True)
 class PerToken:
     """What a task adds whose head answers every token of a row: how tokens and rows become one another.
