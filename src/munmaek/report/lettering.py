@@ -27,12 +27,12 @@ def font_face(text: str) -> str:
     subset: Any = importlib.import_module("fontTools.subset")
     options = subset.Options(flavor="woff", hinting=False, layout_features=[])
     options.drop_tables += _EDITORS
-    font = subset.load_font(str(hangul_font()), options)
-    cutter = subset.Subsetter(options)
-    cutter.populate(unicodes=[ord(letter) for letter in letters])
-    cutter.subset(font)
     stream = BytesIO()
-    subset.save_font(font, stream, options)
+    with subset.load_font(str(hangul_font()), options) as font:
+        cutter = subset.Subsetter(options)
+        cutter.populate(unicodes=[ord(letter) for letter in letters])
+        cutter.subset(font)
+        subset.save_font(font, stream, options)
     data = base64.b64encode(stream.getvalue()).decode("ascii")
     source = f'url(data:font/woff;base64,{data}) format("woff")'
     return f'@font-face{{font-family:"{FAMILY}";unicode-range:U+250-10FFFF;src:{source}}}\n'
