@@ -25,7 +25,7 @@ DataSet = Annotated[
     str | None,
     option(
         "--data",
-        "In place of --corpus and --train: built-in, nsmc, sentineg, boolq, copa, korsts, klue-nli, klue-ner.",
+        "In place of --corpus and --train: built-in, nsmc, sentineg, boolq, copa, korsts, klue-nli, wic, klue-ner.",
         "--corpus와 --train 대신 이름으로 아는 데이터.",
         metavar="NAME",
     ),
@@ -60,7 +60,7 @@ Learnt = Annotated[
     option(
         "--task", "What is learnt; else what --data asks, classify, or with --layers tag.",
         "무엇을 배울지. 없으면 --data가 묻는 것이나 classify, --layers에서는 tag.",
-        metavar="classify|pair|regress|choice|tag|span",
+        metavar="classify|pair|regress|choice|tag|span|wic",
     ),
 ]  # fmt: skip
 Models = Annotated[

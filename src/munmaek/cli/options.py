@@ -13,7 +13,7 @@ from munmaek.cli.declare import option as _option
 
 _SYSTEMS = ", ".join(systems.names())
 System = Annotated[str, _argument("SYSTEM", f"What to train: {_SYSTEMS}.", f"학습할 시스템: {_SYSTEMS}.")]
-Task = Annotated[str, _argument("classify|pair|regress|choice|tag|span", "What is learnt.", "무엇을 배울지.")]
+Task = Annotated[str, _argument("classify|pair|regress|choice|tag|span|wic", "What is learnt.", "무엇을 배울지.")]
 DataSets = Annotated[
     list[str] | None,
     _argument(
@@ -335,7 +335,9 @@ SeedsAll = Annotated[
 ]
 TaskName = Annotated[
     str,
-    _option("--task", "What is learnt.", "무엇을 배울지.", metavar="classify|pair|regress|choice|tag|span", shown=True),
+    _option(
+        "--task", "What is learnt.", "무엇을 배울지.", metavar="classify|pair|regress|choice|tag|span|wic", shown=True
+    ),
 ]
 Scratch = Annotated[
     bool, _option("--scratch/--no-scratch", "Also without pre-training.", "사전 학습 없는 열도.", shown=True)

@@ -88,11 +88,12 @@ def finetune(
     """Fine-tune a model on labelled texts; the same call again goes on after an interruption.
 
     Args:
-        task: "classify", "pair", "regress", "choice", "tag" or "span".
+        task: "classify", "pair", "regress", "choice", "tag", "span" or "wic".
         model: a model folder. train, dev: tables; columns are guessed from usual names where not given. Those of a
             choice are a context, perhaps a question, two or more alternatives, and a label that numbers the right one
             from 0 or from 1; see `data.tables.read_chunks`. For "tag" they are files of units and BIO tags, without
-            columns; see `data.tagged.read_tagged`. For "span" they are SQuAD's JSON; see `data.questions`.
+            columns; see `data.tagged.read_tagged`. For "span" they are SQuAD's JSON; see `data.questions`. For "wic"
+            they are a word and two sentences a row; see `data.usages.read_usages`.
         out: the folder to write.
         labels: use so many random training rows, with the classes' shares of the whole; more contain fewer.
         seeds: train so many times, from seed, seed + 1 ...; each draws its rows, order, head and dropout anew.

@@ -57,6 +57,7 @@ _SOURCES = {
     "korsts": _Source("korsts", ["sts-train.tsv"], ["sts-dev.tsv"], "regress"),
     "klue-nli": _Source("klue-nli", ["train.jsonl", f"{_NLI}_train.json"], ["dev.jsonl", f"{_NLI}_dev.json"], "pair",
                         ("premise", "hypothesis", "gold_label")),
+    "wic": _Source("kobest", ["WiC/train.tsv"], ["WiC/dev.tsv"], "wic"),
     "klue-ner": _Source("klue-ner", ["train.tsv", f"{_NER}_train.tsv"], ["dev.tsv", f"{_NER}_dev.tsv"], "tag"),
 }  # fmt: skip
 NAMES = (BUILT_IN, *_SOURCES)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -16,6 +15,7 @@ from numpy.typing import NDArray
 from munmaek import systems
 from munmaek.core.contracts import Encoder, Encoding, LanguageModel, System, Tokenizer
 from munmaek.core.errors import RequestError
+from munmaek.data.usages import find_word
 from munmaek.run import folder as model_folder
 from munmaek.train import distributed
 
@@ -201,21 +201,6 @@ def load(folder: str | Path, device: str = "auto", precision: str = "fp32") -> M
     Raises CheckpointError (a ValueError) where a file is missing, damaged or of another kind.
     """
     return Model(model_folder.read(folder), device, precision)
-
-
-def find_word(text: str, word: str, occurrence: int = 0) -> tuple[int, int]:
-    """Characters [start, end) of a word in a text; where it also opens an eojeol, those places come first counted."""
-    if not word:
-        raise RequestError("the word is empty", where="word")
-    places = [match.start() for match in re.finditer(re.escape(word), text)]
-    opening = [p for p in places if p == 0 or text[p - 1].isspace()]
-    places = opening or places
-    if occurrence >= len(places) or occurrence < 0:
-        raise RequestError(
-            f"{word!r} occurs {len(places)} times in {text!r}, occurrence {occurrence} was asked for",
-            fix="Count from 0, and write the word as it stands in the text.",
-        )
-    return places[occurrence], places[occurrence] + len(word)
 
 
 def _cosine(first: NDArray[np.float32], second: NDArray[np.float32]) -> float:

@@ -14,7 +14,7 @@ from typing import TextIO
 
 from munmaek.core.errors import RequestError
 from munmaek.core.files import no_room, sync
-from munmaek.data import choices
+from munmaek.data import choices, usages
 from munmaek.run import tuned
 from munmaek.run.model import Model
 from munmaek.run.rows import asked
@@ -88,7 +88,8 @@ def predict(
 
     Args:
         model: a fine-tuned folder, or a loaded one; or several folders, whose answers are averaged.
-        pairs: the second text of each, for a model that reads two; its alternatives, for one that chooses.
+        pairs: the second text of each, for a model that reads two; its alternatives, for one that chooses. Of one that
+            compares two usages of a word, the word stands in [square brackets] in both.
     """
     texts = [texts] if isinstance(texts, str) else list(texts)
     if pairs is not None:
@@ -123,6 +124,8 @@ def _of_chunk(fine: Tuned, texts: list[str], pairs: list[str] | None) -> Iterato
         for text, row in zip(texts, found, strict=True):
             yield Prediction(text, entities=[FoundEntity(a, b, text[a:b], kind) for a, b, kind in row])
         return
+    if fine.task.marked:
+        texts, pairs = [usages.show(text) for text in texts], [usages.show(pair) for pair in pairs or []]
     for place, text in enumerate(texts):
         pair = pairs[place] if pairs else None
         alternatives = choices.split(pair) if pair is not None and fine.task.chooses else None

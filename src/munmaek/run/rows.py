@@ -9,6 +9,7 @@ from munmaek.core.errors import RequestError
 from munmaek.data.questions import holds_questions, read_questions
 from munmaek.data.tables import Table, read_chunks, read_table
 from munmaek.data.tagged import read_tagged
+from munmaek.data.usages import usage_table
 from munmaek.tasks import Task
 from munmaek.tasks.examples import Examples, from_table
 
@@ -31,14 +32,16 @@ def read_rows(task: Task, path: str | Path, columns: Named = NO_COLUMNS) -> Tabl
     if task.name in _READERS:
         return _own(task, path, columns)
     text, pair, label = columns
+    if task.marked:
+        return usage_table(path, text, pair, label)
     return read_table(path, text_column=text, pair_column=pair, label_column=label, pairs=task.pairs, labels=True,
                       alternatives=task.chooses)  # fmt: skip
 
 
 def chunks(task: Task, path: str | Path, columns: Named = NO_COLUMNS) -> Iterator[Table]:
     """The same rows in bounded memory; a file of a task's own kind is one chunk."""
-    if task.name in _READERS:
-        yield _own(task, path, columns)
+    if task.name in _READERS or task.marked:
+        yield read_rows(task, path, columns)
         return
     text, pair, label = columns
     yield from read_chunks(path, text_column=text, pair_column=pair, label_column=label, pairs=task.pairs, labels=True,
@@ -54,6 +57,9 @@ def asked(task: Task, path: str | Path, text: str | None, pair: str | None, size
     """Rows to answer, at most `size` at a time but for a file of questions, whose answers are not looked at."""
     if task.name == "span" and holds_questions(path):
         yield _own(task, path, (text, pair, None))
+        return
+    if task.marked:
+        yield usage_table(path, text, pair, answered=False)
         return
     yield from read_chunks(path, text_column=text, pair_column=pair, pairs=task.pairs, labels=False,
                            alternatives=task.chooses, size=size)  # fmt: skip

@@ -249,9 +249,10 @@ def make_network(
             torch.manual_seed(seed)
             reader = adaptation.reader(encoder.num_layers, encoder.dim, settings.reader)
         dim = int(reader.dim)  # type: ignore[arg-type]
-    own_head, per_token = adaptation.head or _linear, task.per_token is not None
-    width = 3 * dim if settings.pooling == "concat" and not per_token else dim
-    head = (_linear if per_token else own_head)(width, task.num_outputs(answers), settings.dropout, seed)
+    per_token = task.per_token is not None
+    own_head = _linear if per_token or task.marked else adaptation.head or _linear
+    width = 2 * dim if task.marked else 3 * dim if settings.pooling == "concat" and not per_token else dim
+    head = own_head(width, task.num_outputs(answers), settings.dropout, seed)
     auxiliary = adaptation.auxiliary if settings.auxiliary else None
     return TaskModel(encoder, head, settings.pooling, auxiliary, reader, settings.frozen, task.chooses,
                      per_token)  # fmt: skip
@@ -274,8 +275,8 @@ def readings(model: Model, task: Task) -> dict[str, bool]:
     adaptation = model.system.adaptation
     both = adaptation is not None and adaptation.both_orders and task.symmetric
     windows = task.per_token is not None and task.per_token.windows
-    return {"both_orders": both, "alternatives": task.chooses, "per_token": task.per_token is not None,
-            "windows": windows}  # fmt: skip
+    return {"both_orders": both, "alternatives": task.chooses, "marked": task.marked,
+            "per_token": task.per_token is not None, "windows": windows}  # fmt: skip
 
 
 def check_alternatives(task: Task, answers: Answers, data: Labelled, where: str) -> None:

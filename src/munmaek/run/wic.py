@@ -6,14 +6,15 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from munmaek.core.errors import DataError, RequestError
 from munmaek.core.runtime import permutation
-from munmaek.data.usages import Usage, UsagePairs, read_usages
-from munmaek.run.model import Model, find_word, load
+from munmaek.data.usages import NOT_FOUND, UsagePairs, read_usages
+from munmaek.run.model import Model, load
 from munmaek.tasks.sense import area, best_threshold, pair_cosines
 
 HALF_STREAM = 0x31C
@@ -90,7 +91,7 @@ def word_in_context(
     if train is not None and Path(train).resolve() == Path(data).resolve():
         fix = "Give the training rows, or leave --train out to use a half of the file."
         raise RequestError("the rows to score are those to learn from", where=f"--train {train}", fix=fix)
-    columns = {"first_column": first_column, "second_column": second_column, "same_column": same_column}
+    columns: dict[str, Any] = {"first_column": first_column, "second_column": second_column, "same_column": same_column}
     tables = [read_usages(path, **columns) for path in (data, train) if path is not None]
     loaded = model if isinstance(model, Model) else load(model, device)
     notes: list[str] = []
@@ -136,7 +137,7 @@ def _cosines(
 ) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
     """`(rows, layers)` cosines of the rows whose words are found, and whether they mean the same."""
     skipped = dict(pairs.skipped)
-    spans = [(_span(one), _span(other)) for one, other in zip(pairs.first, pairs.second, strict=True)]
+    spans = [(one.place, other.place) for one, other in zip(pairs.first, pairs.second, strict=True)]
     kept = [row for row, both in enumerate(spans) if None not in both]
     found: list[NDArray[np.float64]] = [np.zeros((0, model.num_layers))]
     for start in range(0, len(kept), CHUNK_ROWS):
@@ -150,14 +151,7 @@ def _cosines(
             progress(len(rows))
     cosines = np.concatenate(found)
     read = ~np.isnan(cosines).any(axis=1)
-    skipped["the word is not in its sentence as it is written"] = len(pairs) - len(kept)
+    skipped[NOT_FOUND] = len(pairs) - len(kept)
     skipped["the word stands past what the model reads"] = int(np.sum(~read))
     notes += [f"{pairs.path.name}: {count:,} rows skipped: {reason}" for reason, count in skipped.items() if count]
     return cosines[read], np.array(pairs.same, dtype=bool)[kept][read]
-
-
-def _span(usage: Usage) -> tuple[int, int] | None:
-    """Where the word stands; None where its sentence does not hold it."""
-    if usage.span is not None:
-        return usage.span
-    return find_word(usage.text, usage.word) if usage.word in usage.text else None

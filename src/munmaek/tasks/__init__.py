@@ -9,7 +9,7 @@ from munmaek.tasks.task import Answers, Task
 
 __all__ = ["NAMES", "Answers", "Task", "load"]
 
-NAMES = ("classify", "pair", "regress", "choice", "tag", "span")
+NAMES = ("classify", "pair", "regress", "choice", "tag", "span", "wic")
 
 
 def load(name: str) -> Task:

@@ -15,7 +15,7 @@ from munmaek.core.contracts import Batch, Encoder, Encoding, LossParts
 from munmaek.core.errors import DataError
 from munmaek.core.positions import walk
 from munmaek.core.runtime import draw, permutation
-from munmaek.data import choices
+from munmaek.data import choices, usages
 from munmaek.tasks.task import NO_TARGET, Answers, Task, Tokens
 from munmaek.tasks.windows import is_cut, windows_of
 
@@ -25,6 +25,8 @@ SORTED_FROM = 2_000
 WINDOW_BATCHES = 50
 TOKENISED_AT_ONCE = 4_096
 TARGET = "target"
+MARKED = "marked"
+"""The array that says which tokens hold a marked word."""
 PART = "label"
 AUXILIARY = "auxiliary"
 
@@ -44,6 +46,7 @@ class Labelled:
         spans: (tokens, 2) int32, the characters of each token without spaces at their ends, (0, 0) of a special one;
             None where targets are the rows'. With spans, targets are the tokens': (tokens,), NO_TARGET for none.
         texts: of the table's rows, where there are spans: what their characters are of.
+        marks: (tokens,) bool, the tokens that hold the word marked in their text; None where none is.
         origins: (rows,) the table's row that each is a window of, in rising order; None where each is a whole one.
     """
 
@@ -56,6 +59,7 @@ class Labelled:
     spans: NDArray[np.int32] | None = None
     texts: Sequence[str] = ()
     origins: NDArray[np.int64] | None = None
+    marks: NDArray[np.bool_] | None = None
 
     def __len__(self) -> int:
         return (len(self.offsets) - 1) // self.readings
@@ -76,6 +80,11 @@ class Labelled:
     def arrays(self, encoder: Encoder, rows: NDArray[np.int64]) -> dict[str, NDArray[Any]]:
         """Some rows collated, `(rows, seq)`, or `(rows, readings, seq)` where there are several."""
         arrays = encoder.collate(self.encodings(rows))
+        if self.marks is not None:
+            arrays[MARKED] = np.zeros(arrays["attention_mask"].shape, dtype=bool)
+            for line, place in zip(arrays[MARKED], self._places(rows).tolist(), strict=True):
+                start, stop = self.offsets[place : place + 2].tolist()
+                line[: stop - start] = self.marks[start:stop]
         if self.readings == 1:
             return arrays
         return {name: array.reshape(len(rows), self.readings, *array.shape[1:]) for name, array in arrays.items()}
@@ -99,7 +108,7 @@ class Labelled:
         spans = None if self.spans is None else self.spans[places]
         targets = self.targets[rows if spans is None else places] if len(self.targets) else self.targets
         return Labelled(self.ids[places], self.type_ids[places], offsets, targets, self.num_cut, self.readings, spans,
-                        texts, origins)  # fmt: skip
+                        texts, origins, None if self.marks is None else self.marks[places])  # fmt: skip
 
     def targets_of(self, rows: NDArray[np.int64], width: int) -> NDArray[Any]:
         """The targets of some rows, `(rows,)`; those of tokens `(rows, width)`, filled up with NO_TARGET."""
@@ -131,6 +140,7 @@ def tokenise(
     max_length: int | None = None,
     both_orders: bool = False,
     alternatives: bool = False,
+    marked: bool = False,
     per_token: bool = False,
     windows: bool = False,
 ) -> Labelled:
@@ -138,17 +148,23 @@ def tokenise(
 
     `both_orders`: each pair is read twice, the second text first the second time (Radford 2018 §3.3).
     `alternatives`: each second text is several (`data.choices`), and the first is read once with each.
+    `marked`: a word is marked in each text and each second text (`data.usages`), and these are read one by one; where
+    the word stands past what is read, all that is read counts as marked.
     `per_token`: the characters of each token are kept. `windows`: they are those of the second texts, and one that is
     longer than fits is read in several windows (`tasks.windows`), each a row.
 
     Raises:
-        DataError: rows have different numbers of alternatives.
+        DataError: rows have different numbers of alternatives, or a text has no mark.
     """
     limit = min(max_length or encoder.max_length, encoder.max_length)
-    orders = _readings(texts, pairs, both_orders, alternatives)
+    places = [[usages.split(text) for text in part] for part in (texts, pairs or ())] if marked else []
+    orders = [([text for text, _ in part], None) for part in places] if marked else _readings(
+        texts, pairs, both_orders, alternatives
+    )  # fmt: skip
     ids: list[NDArray[np.uint32]] = []
     types: list[NDArray[np.uint8]] = []
     spans: list[NDArray[np.int32]] = []
+    marks: list[NDArray[np.bool_]] = []
     lengths: list[int] = []
     origins: list[int] = []
     num_cut = 0
@@ -168,6 +184,9 @@ def tokenise(
         lengths += [len(encoding.ids) for encoding in encodings]
         ids.append(np.fromiter((i for encoding in encodings for i in encoding.ids), dtype=np.uint32))
         types.append(np.fromiter((i for encoding in encodings for i in encoding.type_ids), dtype=np.uint8))
+        if marked:
+            held = [place for row in zip(*(each[part] for each in places), strict=True) for _, place in row]
+            marks += [_held(encoding, *place) for encoding, place in zip(encodings, held, strict=True)]
         if per_token:
             rows = origins[len(origins) - len(encodings) :]
             spans += [_spans(e, kept[row], int(windows)) for e, row in zip(encodings, rows, strict=True)]
@@ -181,7 +200,15 @@ def tokenise(
         np.concatenate([np.zeros((0, 2), np.int32), *spans]) if per_token else None,
         kept if per_token else (),
         np.array(origins, dtype=np.int64) if windows else None,
+        np.concatenate([np.zeros(0, np.bool_), *marks]) if marked else None,
     )
+
+
+def _held(encoding: Encoding, start: int, end: int) -> NDArray[np.bool_]:
+    """The tokens that hold some of the characters [start, end); where none does, all tokens."""
+    found = [begin < end and stop > start for begin, stop in encoding.offsets]
+    held = np.array(found, dtype=bool) & ~np.array(encoding.special, dtype=bool)
+    return held if held.any() else np.ones(len(held), dtype=bool)
 
 
 def _spans(encoding: Encoding, text: str, kind: int) -> NDArray[np.int32]:

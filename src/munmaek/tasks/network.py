@@ -12,7 +12,8 @@ from torch import nn
 
 from munmaek.core.contracts import Encoder
 from munmaek.nn.heads import Linear
-from munmaek.tasks.labelled import Labelled, by_length
+from munmaek.nn.pooling import compare, pool
+from munmaek.tasks.labelled import MARKED, Labelled, by_length
 
 
 def make_head(dim: int, num_outputs: int, *, dropout: float = 0.1, seed: int = 0) -> Linear:
@@ -81,17 +82,24 @@ class TaskModel(nn.Module):
         or `(batch, seq, num_outputs)` where each token is answered.
 
         Of rows with several readings, `(batch, readings, seq)`, the vectors are added before the head; where it
-        `chooses`, each has one output of the head: `(batch, readings)` (Radford 2018 §3.3, figure 1). With `auxiliary`
+        `chooses`, each has one output of the head: `(batch, readings)` (Radford 2018 §3.3, figure 1). Where a word is
+        marked in both readings, the head is given its two vectors as `nn.pooling.compare` does. With `auxiliary`
         a pair: the outputs, and that loss with its number of targets, of all readings.
         """
         several = inputs["attention_mask"].ndim == 3
-        flat = {name: tensor.flatten(0, 1) for name, tensor in inputs.items()} if several else inputs
+        flat = {name: tensor.flatten(0, 1) for name, tensor in inputs.items()} if several else dict(inputs)
+        marks = flat.pop(MARKED, None)
         with torch.set_grad_enabled(torch.is_grad_enabled() and not self.frozen):
             states = self.encoder.forward(flat, all_layers=self.reader is not None)
         if self.reader is not None:
             states = self.reader(states, flat["attention_mask"])
-        vectors = states if self.per_token else self.encoder.summary(states, flat["attention_mask"], self.pooling)
-        if several and not self.chooses:
+        if marks is not None:
+            vectors = compare(*pool(states, marks).unflatten(0, (-1, 2)).unbind(1))
+        elif self.per_token:
+            vectors = states
+        else:
+            vectors = self.encoder.summary(states, flat["attention_mask"], self.pooling)
+        if several and marks is None and not self.chooses:
             vectors = vectors.unflatten(0, (len(inputs["attention_mask"]), -1)).sum(1)
         outputs = self.head(vectors)
         if self.chooses:

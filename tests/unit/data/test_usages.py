@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from munmaek.core.errors import DataError, RequestError
-from munmaek.data.usages import Usage, read_usages, unmark
+from munmaek.data.usages import Usage, join, read_usages, show, split, unmark, usage_table
 
 
 @pytest.mark.parametrize(
@@ -64,3 +64,29 @@ def test_kobest(data_dir: Path) -> None:
         usages = [*found.first, *found.second]
         assert all(usage.text[slice(*usage.span)] == usage.word for usage in usages if usage.span)
         assert sum(usage.span is None for usage in usages) <= unmarked
+
+
+@pytest.mark.parametrize("text", ["배를 타고", "[1] 큰 배", "\x02배\x03는 [배]가 아니다"])
+def test_a_marked_sentence_travels_as_one_string(text: str) -> None:
+    start = text.index("배")
+    sentence, span = split(join(text, (start, start + 1)))
+    assert (len(sentence), span) == (len(text), (start, start + 1))
+    assert sentence[slice(*span)] == "배"
+
+
+def test_a_person_marks_with_brackets() -> None:
+    assert split("큰 [배]를") == ("큰 배를", (2, 3))
+    assert show(join("[1] 큰 배", (6, 7))) == "[1] 큰 [배]"
+    for unmarked in ("큰 배를", "큰 []를", "큰 [ ]를"):
+        with pytest.raises(DataError, match="no word is marked"):
+            split(unmarked)
+
+
+def test_a_table_of_usages(tmp_path: Path) -> None:
+    path = tmp_path / "a.tsv"
+    path.write_text("낱말\t문장1\t문장2\t정답\n배\t[배]를\t큰 배가\tT\n배\t[배]를\t말이\tF\n", "utf-8")
+    table = usage_table(path)
+    assert (table.texts, table.pairs, table.labels) == ([join("배를", (0, 1))], [join("큰 배가", (2, 3))], ["true"])
+    assert table.columns.read == ["문장1", "문장2", "정답"]
+    assert table.skipped == {"the word is not in its sentence as it is written": 1}
+    assert usage_table(path, answered=False).labels is None

@@ -26,13 +26,15 @@ FILES = {
     "korsts/sts-dev.tsv": "score\tsentence1\tsentence2\n0.000\t개가 잔다.\t차가 달린다.\n",
     "klue-nli/train.jsonl": '{"premise": "비가 왔다.", "hypothesis": "젖었다.", "gold_label": "entailment"}\n',
     "klue-nli/dev.jsonl": '{"premise": "비가 왔다.", "hypothesis": "맑았다.", "gold_label": "contradiction"}\n',
+    "kobest/WiC/train.tsv": "ID\tTarget\tSENTENCE1\tSENTENCE2\tANSWER\n1\t눈\t[눈]이 왔다\t[눈]이 크다\tFalse\n",
+    "kobest/WiC/dev.tsv": "ID\tTarget\tSENTENCE1\tSENTENCE2\tANSWER\n1\t배\t[배]를 탔다\t[배]가 떴다\tTrue\n",
     "klue-ner/klue-ner-v1.1_train.tsv": "## 1\t<싸이:PS>\n싸\tB-PS\n이\tI-PS\n",
     "klue-ner/klue-ner-v1.1_dev.tsv": "## 2\t<싸이:PS>\n싸\tB-PS\n이\tI-PS\n",
     "chatbot/ChatbotData.csv": "Q,A,label\n배고파,밥 드세요,0\n",
 }
 LABELS = {
     "nsmc": ["1", "0"], "sentineg": ["1", "0"], "boolq": ["True"], "copa": ["1"], "korsts": ["5.000"],
-    "klue-nli": ["entailment"], "klue-ner": ['[[0, 2, "PS"]]'],
+    "klue-nli": ["entailment"], "wic": ["false"], "klue-ner": ['[[0, 2, "PS"]]'],
 }  # fmt: skip
 
 
