@@ -2,10 +2,10 @@
 
     python benchmarks/glove.py --threads 2 --peer GloVe/build
 
-Window 10, words that occur 5 times, dimension 100, x_max 10, three passes over the entries. `--peer` is a folder with
-vocab_count, cooccur, shuffle and glove, built by the user; they read the same words, line by line, that ours reads as
-shards. Printed: words counted and entries learnt from a second, the cost after each pass (the quality of both), and
-what a million words cost to count as the corpus grows from 1 to 16 million words by repetition.
+Window 10, eojeols (what white space leaves) that occur 5 times, dimension 100, x_max 10, three passes over the entries.
+`--peer` is a folder with vocab_count, cooccur, shuffle and glove, built by the user; they read the same words, line by
+line, that ours reads as shards. Printed: words counted and entries learnt from a second, the cost after each pass (the
+quality of both), and what a million words cost to count as the corpus grows from 1 to 16 million words by repetition.
 """
 
 from __future__ import annotations
@@ -158,7 +158,7 @@ def main() -> None:
     from munmaek.run.prepare import open_corpus, prepare
 
     corpus = given.corpus or reviews()
-    tokenizer = train_tokenizer(open_corpus(corpus), "word", 10_000_000, min_count=MIN_COUNT)
+    tokenizer = train_tokenizer(open_corpus(corpus), "eojeol", 10_000_000, min_count=MIN_COUNT)
     shards = prepare(corpus, tokenizer=tokenizer).shards
     print(f"{shards.num_tokens:,} tokens, {tokenizer.vocab_size:,} words, {given.threads} threads, dim {given.dim}")
     with tempfile.TemporaryDirectory() as name:

@@ -210,7 +210,7 @@ def test_phrases_reach_every_verb(run: Run, phrases: Path, tmp_path: Path) -> No
 
 def test_phrases_that_cannot_be(run: Run, words: Path, corpus: Path, tmp_path: Path) -> None:
     given = ("pretrain", "word2vec", "--corpus", corpus, "--out", tmp_path / "run", "--phrases", 1)
-    run(*given, "--tokenizer", "wordpiece").complains(2, "--phrases", "word or morpheme-word")
+    run(*given, "--tokenizer", "wordpiece").complains(2, "--phrases", "word, eojeol or morpheme-word")
     run(*given, "--phrase-threshold", 0).complains(2, "--phrase-threshold", "above 0")
     run(*given, "--init", words).complains(2, "--phrases", "Leave out --init")
     assert not (tmp_path / "run").exists()

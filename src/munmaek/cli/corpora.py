@@ -22,10 +22,10 @@ Phrases = Annotated[
     int,
     option(
         "--phrases",
-        "Join words that stand together far oftener than by chance into one, as new_york (word, morpheme-word): so "
-        "many passes, each of which makes longer phrases.",
-        "우연보다 훨씬 자주 붙어 나오는 낱말을 new_york처럼 하나로 잇습니다(word, morpheme-word). 훑는 횟수이고, "
-        "늘릴수록 더 긴 구가 됩니다.",
+        "Join words that stand together far oftener than by chance into one, as new_york (word, eojeol, "
+        "morpheme-word): so many passes, each of which makes longer phrases.",
+        "우연보다 훨씬 자주 붙어 나오는 낱말을 new_york처럼 하나로 잇습니다(word, eojeol, morpheme-word). "
+        "훑는 횟수이고, 늘릴수록 더 긴 구가 됩니다.",
         metavar="PASSES",
         shown=True,
         min=0,

@@ -199,9 +199,8 @@ Budget = Annotated[
     ),
 ]
 _TOKENIZER = (
-    "A kind to train (wordpiece, bpe, unigram, syllable, jamo, morpheme, word, morpheme-word) or a folder with a "
-    "tokenizer.json.",
-    "학습할 종류(wordpiece, bpe, unigram, syllable, jamo, morpheme, word, morpheme-word)나 tokenizer.json이 있는 폴더.",
+    "A kind (wordpiece, bpe, unigram, syllable, jamo, morpheme, word, eojeol, morpheme-word) or tokenizer.json's folder.",
+    "학습할 종류(wordpiece, bpe, unigram, syllable, jamo, morpheme, word, eojeol, morpheme-word)나 tokenizer.json 폴더.",
 )
 Tokenizer = Annotated[str, _option("--tokenizer", *_TOKENIZER, metavar="KIND|FOLDER", shown=True)]
 SystemTokenizer = Annotated[
@@ -236,7 +235,10 @@ SystemVocabSize = Annotated[
         metavar="N",
     ),
 ]
-_RARE = ("Rarer ones get no entry (morpheme-word 5, else 3).", "더 드문 것은 뺍니다(morpheme-word 5, 나머지 3).")
+_RARE = (
+    "Rarer ones get no entry (eojeol, morpheme-word 5, else 3).",
+    "더 드문 것은 뺍니다(eojeol, morpheme-word 5, 나머지 3).",
+)
 MinCount = Annotated[int | None, _option("--min-count", *_RARE, min=1, metavar="N")]
 _MEMORY = ("Memory that counting may take (ngram, glove): 2GB, 500MB.", "세는 데 쓸 메모리(ngram, glove): 2GB, 500MB.")
 Memory = Annotated[str | None, _option("--memory", *_MEMORY, metavar="AMOUNT")]

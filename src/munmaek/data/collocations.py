@@ -118,7 +118,8 @@ def check_phrasable(tokenizer: TextTokenizer) -> None:
         raise RequestError(
             f"phrases are made of whole words, the tokenizer is of {tokenizer.kind} made "
             + ("here" if tokenizer.normaliser else "elsewhere"),
-            where="--phrases", fix=f"Train a tokenizer with --tokenizer {' or '.join(kinds.WHOLE)}.",
+            where="--phrases",
+            fix=f"Train a tokenizer with --tokenizer {', '.join(kinds.WHOLE[:-1])} or {kinds.WHOLE[-1]}.",
         )  # fmt: skip
     if tokenizer.phrases is not None:
         raise RequestError("the tokenizer has phrases already", where="--phrases", fix="Leave the option out.")

@@ -32,9 +32,9 @@ CUTS: dict[str, tuple[str, Any]] = {
 """Where a kind cuts inside words; unigram at brackets, so that no piece of a text can be the string of [MASK]."""
 MORPHEMES = ("morpheme", "morpheme-word")
 """Kinds whose text kiwipiepy cuts first."""
-WHOLE = ("word", "morpheme-word")
+WHOLE = ("word", "eojeol", "morpheme-word")
 """Kinds whose every token is a word, one vector each; nothing marks where an eojeol begins."""
-MIN_COUNT = {"morpheme-word": 5}
+MIN_COUNT = {"eojeol": 5, "morpheme-word": 5}
 """Least count of a token where it is not the usual 3 (word vectors: Mikolov 2013b §3)."""
 UNIGRAM_WORDS = 100_000
 _JAMO = [chr(c) for c in (*range(0x1100, 0x1113), *range(0x1161, 0x1176), *range(0x11A8, 0x11C3))]
@@ -62,7 +62,10 @@ class Training:
 
 
 def pre_tokenizer(kind: str) -> pre_tokenizers.PreTokenizer:
-    """How a kind cuts text before its model sees it: at white space, and wordpiece and word also at punctuation."""
+    """How a kind cuts text before its model sees it: at white space, wordpiece and word also at punctuation.
+
+    An eojeol is what white space leaves, with all its marks.
+    """
     chunks = pre_tokenizers.Split(Regex(f".{{1,{CHUNK}}}"), "isolated")
     if kind in ("wordpiece", "word"):
         return pre_tokenizers.Sequence([pre_tokenizers.BertPreTokenizer(), chunks])
@@ -265,5 +268,6 @@ TRAINERS: dict[str, Callable[[Training], Tokenizer]] = {
     "jamo": lambda training: train_bpe(training, "jamo"),
     "morpheme": lambda training: train_bpe(training, "morpheme"),
     "word": train_word,
+    "eojeol": train_word,
     "morpheme-word": train_word,
 }

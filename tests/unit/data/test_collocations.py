@@ -157,7 +157,7 @@ def test_pairs_are_counted_and_pruned() -> None:
 
 @pytest.mark.parametrize("kind", ["wordpiece", "jamo"])
 def test_only_whole_words_have_phrases(kind: str, shards: Shards) -> None:
-    with pytest.raises(RequestError, match=r"--phrases: .* of " + kind + ".*word or morpheme-word"):
+    with pytest.raises(RequestError, match=r"--phrases: .* of " + kind + ".*word, eojeol or morpheme-word"):
         with_phrases(shards, train_tokenizer([SENTENCES[:50]], kind, 200), Phrasing(1))
 
 

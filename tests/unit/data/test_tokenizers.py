@@ -222,3 +222,12 @@ def test_rare_words_get_no_token() -> None:
     assert "와서" in train_tokenizer(corpus, "morpheme-word", 100).vocab()
     assert set(train_tokenizer(corpus, "morpheme-word", 100, min_count=3).vocab()) >= {"눈", "이"}
     assert "와서" not in train_tokenizer(corpus, "morpheme-word", 100, min_count=2).vocab()
+
+
+def test_eojeols_keep_their_marks() -> None:
+    tokenizer = train_tokenizer([["눈이 와서, 너무 좋다!", "눈이 와서, 좋다! ㅠㅠ"]], "eojeol", 100)
+    found = tokenizer.encode("눈이 와서,  좋다!")
+    assert found.tokens == ["[CLS]", "눈이", "와서,", "좋다!", "[SEP]"]
+    assert found.offsets[1:4] == [(0, 2), (3, 6), (8, 11)]
+    assert "와서" not in tokenizer.vocab()
+    assert tokenizer.is_word_start(found.ids).all()
