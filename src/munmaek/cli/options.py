@@ -199,8 +199,8 @@ Budget = Annotated[
     ),
 ]
 _TOKENIZER = (
-    "A kind (wordpiece, bpe, unigram, syllable, jamo, morpheme, word, eojeol, morpheme-word) or tokenizer.json's folder.",
-    "학습할 종류(wordpiece, bpe, unigram, syllable, jamo, morpheme, word, eojeol, morpheme-word)나 tokenizer.json 폴더.",
+    "A kind (wordpiece, bpe, unigram, syllable, jamo, morpheme, word, eojeol, morpheme-word) or a tokenizer's folder.",
+    "학습할 종류(wordpiece, bpe, unigram, syllable, jamo, morpheme, word, eojeol, morpheme-word)나 토크나이저 폴더.",
 )
 Tokenizer = Annotated[str, _option("--tokenizer", *_TOKENIZER, metavar="KIND|FOLDER", shown=True)]
 SystemTokenizer = Annotated[
