@@ -9,6 +9,7 @@ import pytest
 import torch
 from bench import Bench
 
+from munmaek.core.files import read_json
 from munmaek.run import folder as model_folder
 from munmaek.run.model import Model
 
@@ -55,8 +56,9 @@ def test_saved_and_loaded_is_the_same(bench: Bench, tmp_path: Path) -> None:
     for name, value in module.state_dict().items():
         assert torch.equal(value, loaded.module.state_dict()[name]), name
     model_folder.write(tmp_path / "again", bench.card, loaded.module, loaded.tokenizer, {})
-    for name in ("model.safetensors", "tokenizer.json", "config.json"):
-        assert (tmp_path / "run" / name).read_bytes() == (tmp_path / "again" / name).read_bytes()
+    files, again = (read_json(tmp_path / name / model_folder.CARD)["files"] for name in ("run", "again"))
+    assert files == again
+    assert {"model.safetensors", "tokenizer.json", "config.json"} <= set(files)
 
 
 @pytest.fixture

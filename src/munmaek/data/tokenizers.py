@@ -71,9 +71,10 @@ class TextTokenizer:
         return hashlib.sha256(json.dumps(facts, sort_keys=True, ensure_ascii=False).encode()).hexdigest()
 
     def vocab(self) -> dict[str, int]:
-        """Every token string and its id, special ones included."""
+        """Every token string and its id, special ones included, in the order of the ids."""
         vocabulary = self.backend.get_vocab(with_added_tokens=True)
-        return {t: i for t, i in vocabulary.items() if i < self.vocab_size} if self.phrases else vocabulary
+        ordered = sorted(vocabulary.items(), key=lambda entry: entry[1])  # the backend's order is never the same
+        return {token: number for token, number in ordered if number < self.vocab_size}
 
     def token_id(self, name: str) -> int:
         """The id of a special token by its role ("mask") or of any token by its string.
