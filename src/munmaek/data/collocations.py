@@ -83,7 +83,7 @@ def with_phrases(
         RequestError: the tokenizer is not one of whole words made here, or has phrases already.
     """
     check_phrasable(tokenizer)
-    names = sorted(tokenizer.vocab(), key=tokenizer.vocab().__getitem__)
+    names = list(tokenizer.vocab())
     numbers = {name: number for number, name in enumerate(names)}
     never = np.array(special_ids(tokenizer), np.int64)
     rounds = 2 * phrasing.passes + 1

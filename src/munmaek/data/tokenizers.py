@@ -197,8 +197,7 @@ class TextTokenizer:
         for name, content in companions(self).items():
             write_json(folder / name, content)
         if self.kind == "wordpiece":
-            ordered = sorted(self.vocab().items(), key=lambda item: item[1])
-            write_atomic(folder / "vocab.txt", "".join(f"{token}\n" for token, _ in ordered))
+            write_atomic(folder / "vocab.txt", "".join(f"{token}\n" for token in self.vocab()))
 
     def _prepared(self, texts: Sequence[str]) -> tuple[list[str], list[Sequence[Span] | None]]:
         """Texts as the backend gets them, and where that differs from the given text, a span for each character."""

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from munmaek.core.contracts import Encoding
 from munmaek.core.errors import DataError, RequestError
 from munmaek.data.sources import open_source
 from munmaek.data.tables import Columns, Table
@@ -58,6 +59,14 @@ def find_word(text: str, word: str, occurrence: int = 0) -> tuple[int, int]:
             fix="Count from 0, and write the word as it stands in the text.",
         )
     return places[occurrence], places[occurrence] + len(word)
+
+
+def held(encoding: Encoding, start: int, end: int) -> list[int]:
+    """The tokens that hold some of the characters [start, end), special ones left out."""
+    return [
+        place for place, (begin, stop) in enumerate(encoding.offsets)
+        if begin < end and stop > start and not encoding.special[place]
+    ]  # fmt: skip
 
 
 def join(text: str, span: tuple[int, int]) -> str:

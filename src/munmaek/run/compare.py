@@ -16,7 +16,7 @@ import numpy as np
 from munmaek import systems, tasks
 from munmaek.core import files, runtime
 from munmaek.core.errors import RequestError
-from munmaek.data import homographs
+from munmaek.data import homographs, usages
 from munmaek.run import in_context
 from munmaek.run.arms import Arm as Runner
 from munmaek.run.arms import ChanceArm, NetworkArm, Question, TestTokens, TfidfArm
@@ -165,6 +165,7 @@ class _Comparing:
         self.task: Task = tasks.load(request.task)
         train, test = examples_of(request, self.task)
         self.question = Question(self.task, train, test)
+        self.texts = [usages.split(text)[0] for text in test.texts] if self.task.marked else test.texts
         self.runs = Runs(request.out, ROWS, self.question, self.told.progress, self.told.row)
         self.arms: list[Arm] = []
         self.runners: dict[str, Runner] = {}
@@ -208,7 +209,7 @@ class _Comparing:
 
     def _system(self, name: str) -> None:
         """Pre-train a system, or find it trained, and make its arms."""
-        made = pretrained(self.request, self.told, name, self.question.test.texts)
+        made = pretrained(self.request, self.told, name, self.texts)
         self.cards.append(made.card)
         if made.model.system.makes_vectors:
             self._arms_of(name, made.model, made.weights)
@@ -249,11 +250,11 @@ class _Comparing:
 
     def _with_words(self, found: Comparison, *, built_in: bool) -> Comparison:
         """The word in context, in every system that makes vectors."""
-        request, test = self.request, self.question.test
+        request, texts = self.request, self.texts
         if not request.word:
             return found
         seen = in_context.known_occurrences(request.word, PER_SENSE) if built_in else [
-            *in_context.occurrences(test.texts, request.word), *in_context.occurrences(request.sentences, request.word)
+            *in_context.occurrences(texts, request.word), *in_context.occurrences(request.sentences, request.word)
         ]  # fmt: skip
         models = list(self.models.values())
         return replace(
@@ -262,7 +263,7 @@ class _Comparing:
             pairs=[in_context.word_pair(model, request.word, *request.sentences[:2]) for model in models
                    if len(request.sentences) > 1],
             neighbours=[each for model in models for each in
-                        in_context.neighbours(model, request.word, request.sentences, test.texts)],
+                        in_context.neighbours(model, request.word, request.sentences, texts)],
             separations=[in_context.separations(model, PER_SENSE) for model in models] if built_in else [],
         )  # fmt: skip
 

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from munmaek import systems
 from munmaek.core.contracts import Encoder, Encoding, LanguageModel, System, Tokenizer
 from munmaek.core.errors import RequestError
-from munmaek.data.usages import find_word
+from munmaek.data.usages import find_word, held
 from munmaek.run import folder as model_folder
 from munmaek.train import distributed
 
@@ -156,7 +156,7 @@ class Model:
                 vectors = np.full((*vectors.shape[:2], states.shape[-1]), np.nan, dtype=np.float32)
             for place, (number, encoding) in enumerate(zip(numbers, encodings, strict=True)):
                 for row in places[distinct[number]]:
-                    if chosen := _touched(encoding, *spans[row]):
+                    if chosen := held(encoding, *spans[row]):
                         vectors[row] = states[:, place, chosen].mean(1)
         return vectors
 
@@ -205,14 +205,6 @@ def load(folder: str | Path, device: str = "auto", precision: str = "fp32") -> M
 
 def _cosine(first: NDArray[np.float32], second: NDArray[np.float32]) -> float:
     return float(first @ second / max(1e-12, float(np.linalg.norm(first) * np.linalg.norm(second))))
-
-
-def _touched(encoding: Encoding, start: int, end: int) -> list[int]:
-    """The tokens that hold some of the characters [start, end)."""
-    return [
-        place for place, (begin, stop) in enumerate(encoding.offsets)
-        if begin < end and stop > start and not encoding.special[place]
-    ]  # fmt: skip
 
 
 def _by_length(encodings: Sequence[Encoding], batch_tokens: int) -> Iterator[tuple[list[int], list[Encoding]]]:

@@ -81,10 +81,7 @@ class Labelled:
         """Some rows collated, `(rows, seq)`, or `(rows, readings, seq)` where there are several."""
         arrays = encoder.collate(self.encodings(rows))
         if self.marks is not None:
-            arrays[MARKED] = np.zeros(arrays["attention_mask"].shape, dtype=bool)
-            for line, place in zip(arrays[MARKED], self._places(rows).tolist(), strict=True):
-                start, stop = self.offsets[place : place + 2].tolist()
-                line[: stop - start] = self.marks[start:stop]
+            arrays[MARKED] = self._filled(self.marks, self._places(rows), arrays["attention_mask"].shape[1], False)
         if self.readings == 1:
             return arrays
         return {name: array.reshape(len(rows), self.readings, *array.shape[1:]) for name, array in arrays.items()}
@@ -114,10 +111,14 @@ class Labelled:
         """The targets of some rows, `(rows,)`; those of tokens `(rows, width)`, filled up with NO_TARGET."""
         if self.spans is None:
             return self.targets[rows]
-        filled = np.full((len(rows), width), NO_TARGET, dtype=np.int64)
-        for line, row in zip(filled, np.asarray(rows).tolist(), strict=True):
-            start, stop = self.offsets[row : row + 2].tolist()
-            line[: stop - start] = self.targets[start:stop]
+        return self._filled(self.targets, np.asarray(rows), width, NO_TARGET)
+
+    def _filled(self, values: NDArray[Any], places: NDArray[np.int64], width: int, filling: int) -> NDArray[Any]:
+        """What the tokens of some encodings have, `(places, width)`, filled up on the right."""
+        filled = np.full((len(places), width), filling, dtype=values.dtype)
+        for line, place in zip(filled, places.tolist(), strict=True):
+            start, stop = self.offsets[place : place + 2].tolist()
+            line[: stop - start] = values[start:stop]
         return filled
 
     @property
@@ -186,7 +187,7 @@ def tokenise(
         types.append(np.fromiter((i for encoding in encodings for i in encoding.type_ids), dtype=np.uint8))
         if marked:
             held = [place for row in zip(*(each[part] for each in places), strict=True) for _, place in row]
-            marks += [_held(encoding, *place) for encoding, place in zip(encodings, held, strict=True)]
+            marks += [_marks(encoding, *place) for encoding, place in zip(encodings, held, strict=True)]
         if per_token:
             rows = origins[len(origins) - len(encodings) :]
             spans += [_spans(e, kept[row], int(windows)) for e, row in zip(encodings, rows, strict=True)]
@@ -204,11 +205,12 @@ def tokenise(
     )
 
 
-def _held(encoding: Encoding, start: int, end: int) -> NDArray[np.bool_]:
+def _marks(encoding: Encoding, start: int, end: int) -> NDArray[np.bool_]:
     """The tokens that hold some of the characters [start, end); where none does, all tokens."""
-    found = [begin < end and stop > start for begin, stop in encoding.offsets]
-    held = np.array(found, dtype=bool) & ~np.array(encoding.special, dtype=bool)
-    return held if held.any() else np.ones(len(held), dtype=bool)
+    found = usages.held(encoding, start, end)
+    marks = np.full(len(encoding.ids), not found)
+    marks[found] = True
+    return marks
 
 
 def _spans(encoding: Encoding, text: str, kind: int) -> NDArray[np.int32]:

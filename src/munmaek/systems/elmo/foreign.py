@@ -175,8 +175,8 @@ def write_bilm(model: torch.nn.Module, tokenizer: Tokenizer, folder: Path) -> No
     write_json(folder / OPTIONS, options_of(config))
     hdf5.write(folder / BILM_WEIGHTS, to_bilm(weights, config))
     special = set(kinds.SPECIALS)
-    ordered = sorted(tokenizer.vocab().items(), key=lambda item: item[1])  # type: ignore[attr-defined]
-    words = [*BILM_SPECIALS, *(word for word, _ in ordered if word not in special)]
+    ordered = tokenizer.vocab()  # type: ignore[attr-defined]
+    words = [*BILM_SPECIALS, *(word for word in ordered if word not in special)]
     write_atomic(folder / BILM_VOCABULARY, "".join(f"{word}\n" for word in words))
 
 

@@ -39,8 +39,8 @@ def save(model: torch.nn.Module, tokenizer: Tokenizer, folder: Path) -> None:
     safetensors.write(folder / huggingface.WEIGHTS, weights, metadata={"format": "pt"})
     tokenizer.save(folder)
     special, learnt = set(tokenizer.special.values()), model.learnt.tolist()
-    words = sorted((number, word) for word, number in tokenizer.vocab().items() if learnt[number])
-    words = [(number, word) for number, word in words if number not in special and " " not in word]
+    words = [(number, word) for word, number in tokenizer.vocab().items()
+             if learnt[number] and number not in special and " " not in word]  # fmt: skip
     if words:
         ids = torch.tensor([number for number, _ in words])
         with torch.no_grad():
