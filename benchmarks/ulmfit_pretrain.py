@@ -111,7 +111,7 @@ def arm(args: argparse.Namespace) -> dict[str, float]:
     marks: list[tuple[float, int]] = []
     train(Job(model, objective, training, recipe, Budget(tokens=args.tokens), args.seed, device="cpu",
               progress=lambda event: marks.append((time.monotonic(), event.tokens))))  # fmt: skip
-    held_out = measure(model, objective, held, seed=1, batch_tokens=4096, most_batches=20)
+    held_out = measure(model, objective, held, seed=1, batch_tokens=4096, most_targets=80_000)
     steps = [
         (after[1] - before[1]) / (after[0] - before[0])
         for before, after in zip(marks[WARM_STEPS:], marks[WARM_STEPS + 1 :], strict=False)

@@ -9,6 +9,11 @@ the accuracy on NSMC's test reviews of a logistic regression over the mean of a 
 ten nearest neighbours both arms, or two runs of gensim, have in common; and the peak of memory that the training added
 to the process, beside what the vectors and the vocabulary need.
 
+    python benchmarks/word2vec.py --corpus english.txt --tokenizer word --questions wordsim353.tsv questions-words.txt
+
+The same on a text of another language, its words cut at white space and punctuation; the quality is that of files of
+word pairs (Spearman's correlation with people's judgements, x 100) and of analogies (3CosAdd, %).
+
     python benchmarks/word2vec.py --corpus reviews.txt --scaling
 
 Ours alone, on one thread and on --threads in turn.
@@ -56,11 +61,11 @@ class Memory:
         self.peak = max(self.peak, self.now())
 
 
-def prepared(corpus: str) -> Any:
+def prepared(args: argparse.Namespace) -> Any:
     """The corpus as a tokenizer and shards."""
     from munmaek.run.prepare import prepare
 
-    return prepare(corpus, tokenizer="morpheme-word", vocab_size=200_000)
+    return prepare(args.corpus, tokenizer=args.tokenizer, vocab_size=200_000)
 
 
 def ours(args: argparse.Namespace) -> dict[str, float]:
@@ -72,7 +77,7 @@ def ours(args: argparse.Namespace) -> dict[str, float]:
     from munmaek.core.recipe import Budget
     from munmaek.train.trainer import Job, train
 
-    ready = prepared(args.corpus)
+    ready = prepared(args)
     card = systems.load("word2vec")
     options = {"window": WINDOW, "negatives": NEGATIVES, "subsample": SUBSAMPLE}
     torch.manual_seed(args.seed)
@@ -111,18 +116,17 @@ def gensim(args: argparse.Namespace) -> dict[str, float]:
         model.train(corpus_file=args.text, total_examples=model.corpus_count, epochs=args.epochs,
                     total_words=model.corpus_total_words)  # fmt: skip
         seconds = time.perf_counter() - began
-    size = prepared(args.corpus).tokenizer.vocab_size
+    size = prepared(args).tokenizer.vocab_size
     vectors = np.zeros((size, args.dim), np.float32)
     vectors[[int(word) for word in model.wv.index_to_key]] = model.wv.vectors
     np.save(args.out, vectors)
     return {"words": model.corpus_total_words * args.epochs / seconds, "memory": memory.peak - memory.start}
 
 
-def write_text(corpus: str, path: Path) -> None:
+def write_text(ready: Any, path: Path) -> None:
     """The prepared corpus as gensim reads it: a sentence a line, each word as its number."""
     import numpy as np
 
-    ready = prepared(corpus)
     shards, unknown = ready.shards, ready.tokenizer.token_id("unk")
     borders = np.asarray(shards.sentence_offsets)
     with path.open("w") as file:
@@ -130,13 +134,31 @@ def write_text(corpus: str, path: Path) -> None:
             print(*(word for word in shards.ids[start:stop].tolist() if word != unknown), file=file)
 
 
+class Questions:
+    """Word pairs and analogies."""
+
+    def __init__(self, tokenizer: Any, files: list[Path]) -> None:
+        self.files = files
+        special = set(tokenizer.special.values())
+        self.words = {word: number for word, number in tokenizer.vocab().items() if number not in special}
+
+    def scores(self, vectors: Any) -> dict[str, float]:
+        """Of each file, %."""
+        from munmaek.run.intrinsic import ALL, intrinsic
+        from munmaek.tasks.intrinsic import Vocabulary
+
+        found = intrinsic(Vocabulary(list(self.words), vectors[list(self.words.values())]), self.files)
+        pairs = {score.name: 100 * score.spearman for score in found.pairs}
+        return pairs | {score.name: 100 * score.add for score in found.analogies if score.section == ALL}
+
+
 class Reviews:
     """NSMC's labelled reviews as words, for a classifier."""
 
-    def __init__(self, corpus: str, folder: Path, rows: int | None) -> None:
+    def __init__(self, tokenizer: Any, folder: Path, rows: int | None) -> None:
         from munmaek.data.tables import read_table
 
-        tokenizer, self.parts = prepared(corpus).tokenizer, {}
+        self.parts = {}
         for part in ("train", "test"):
             found = sorted(folder.glob(f"ratings_{part}.txt*"))
             table = read_table(found[0], labels=True)
@@ -144,15 +166,15 @@ class Reviews:
             self.parts[part] = (*tokenizer.encode_flat(texts), labels)
         self.unknown = tokenizer.token_id("unk")
 
-    def accuracy(self, vectors: Any) -> float:
-        """Of a logistic regression over the mean of each review's vectors, %."""
+    def scores(self, vectors: Any) -> dict[str, float]:
+        """The accuracy of a logistic regression over the mean of each review's vectors, %."""
         from sklearn.linear_model import LogisticRegression
         from sklearn.pipeline import make_pipeline
         from sklearn.preprocessing import StandardScaler
 
         model = make_pipeline(StandardScaler(), LogisticRegression(max_iter=300))
         (train, labels), (test, wanted) = (self.features(vectors, part) for part in ("train", "test"))
-        return 100 * float(model.fit(train, labels).score(test, wanted))
+        return {"NSMC": 100 * float(model.fit(train, labels).score(test, wanted))}
 
     def features(self, vectors: Any, part: str) -> tuple[Any, list[str]]:
         import numpy as np
@@ -189,8 +211,9 @@ def arm(
     import numpy as np
 
     out = scratch / f"{name}-{dim}-{run}.npy"
-    command = [sys.executable, __file__, "--arm", name, "--corpus", args.corpus, "--text", text, "--out", out,
-               "--dim", dim, "--seed", run, "--epochs", args.epochs, "--threads", args.threads]  # fmt: skip
+    command = [sys.executable, __file__, "--arm", name, "--corpus", args.corpus, "--tokenizer", args.tokenizer,
+               "--text", text, "--out", out, "--dim", dim, "--seed", run, "--epochs", args.epochs,
+               "--threads", args.threads]  # fmt: skip
     environment = os.environ | {"OMP_NUM_THREADS": str(args.threads)}
     done = subprocess.run(
         [str(word) for word in command], env=environment, stdout=subprocess.PIPE, text=True, check=True
@@ -198,11 +221,12 @@ def arm(
     return json.loads(done.stdout.strip().split("\n")[-1]), np.load(out)
 
 
-def compare(dim: int, args: argparse.Namespace, text: Path, reviews: Reviews, scratch: Path) -> None:
+def compare(
+    dim: int, args: argparse.Namespace, ready: Any, text: Path, quality: Reviews | Questions, scratch: Path
+) -> None:
     """All runs of one width, and the lines about them."""
     import numpy as np
 
-    ready = prepared(args.corpus)
     counts = np.bincount(ready.shards.ids, minlength=ready.tokenizer.vocab_size)
     counts[: len(ready.tokenizer.special)] = 0
     asked, known = np.argsort(-counts)[:ASKED], counts > 0
@@ -211,15 +235,16 @@ def compare(dim: int, args: argparse.Namespace, text: Path, reviews: Reviews, sc
     for run in range(args.runs):
         for name in figures:
             found, matrix = arm(name, dim, run, text, args, scratch)
-            figures[name].append(found | {"accuracy": reviews.accuracy(matrix)})
+            figures[name].append(found | quality.scores(matrix))
             vectors[name].append(matrix)
             print(f"  {name} {run}: {json.dumps(figures[name][-1])}", flush=True)
-    median = {n: {k: statistics.median(f[k] for f in found) for k in ("words", "accuracy", "memory")}
+    median = {n: {k: statistics.median(f[k] for f in found) for k in found[0] if k != "loss"}
               for n, found in figures.items()}  # fmt: skip
     least = 2 * 4 * dim * int(known.sum()) + sum(len(word.encode()) + 16 for word in ready.tokenizer.vocab())
     print(f"dim {dim}, {args.threads} threads, {args.epochs} epochs, {int(known.sum()):,} words, {args.runs} runs")
     for name, row in median.items():
-        print(f"  {name:8} {row['words']:12,.0f} raw words/s   NSMC {row['accuracy']:.2f} %   "
+        scored = ", ".join(f"{k} {v:.2f}" for k, v in row.items() if k not in ("words", "memory"))
+        print(f"  {name:8} {row['words']:12,.0f} raw words/s   {scored}   "
               f"{row['memory'] / 2**20:,.0f} MiB, {row['memory'] / least:.2f} of vectors and vocabulary")  # fmt: skip
     print(f"  ratio    {median['ours']['words'] / median['gensim']['words']:.2f}")
     print(f"  neighbours in common: ours and gensim {overlap(*(vectors[n][0] for n in vectors), asked, known):.1f} %")
@@ -246,7 +271,9 @@ def main() -> None:
     """Read the options, and compare."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--corpus", required=True, help="plain text, a review a line")
+    parser.add_argument("--tokenizer", default="morpheme-word", help="kind of tokenizer that makes words")
     parser.add_argument("--nsmc", type=Path, help="folder with ratings_train.txt and ratings_test.txt, packed or not")
+    parser.add_argument("--questions", type=Path, nargs="+", help="files of word pairs or analogies, instead of NSMC")
     parser.add_argument("--dims", type=int, nargs="+", default=[100, 300])
     parser.add_argument("--epochs", type=int, default=5)
     parser.add_argument("--threads", type=int, default=2)
@@ -262,18 +289,19 @@ def main() -> None:
     if args.arm:
         print(json.dumps({"ours": ours, "gensim": gensim}[args.arm](args)))
         return
-    if args.nsmc is None and not args.scaling:
-        parser.error("--nsmc is needed")
+    if args.nsmc is None and args.questions is None and not args.scaling:
+        parser.error("--nsmc or --questions is needed")
     with tempfile.TemporaryDirectory(dir=args.scratch) as scratch:
         if args.scaling:
             for dim in args.dims:
                 scaling(dim, args, Path(scratch))
             return
-        text = Path(scratch) / "words.txt"
-        write_text(args.corpus, text)
-        reviews = Reviews(args.corpus, args.nsmc, args.rows)
+        ready, text = prepared(args), Path(scratch) / "words.txt"
+        write_text(ready, text)
+        quality = (Questions(ready.tokenizer, args.questions) if args.questions
+                   else Reviews(ready.tokenizer, args.nsmc, args.rows))  # fmt: skip
         for dim in args.dims:
-            compare(dim, args, text, reviews, Path(scratch))
+            compare(dim, args, ready, text, quality, Path(scratch))
 
 
 if __name__ == "__main__":

@@ -57,7 +57,7 @@ class Recipe:
         max_length: longest sequence, in tokens, special ones included.
         weight_decay: decoupled decay of matrices; vectors (biases, norms) are not decayed.
         beta_1, beta_2, epsilon: AdamW (Loshchilov 2019).
-        optimizer: "adamw", or "muon" (orthogonalised momentum for the matrices of linear layers, AdamW for the rest)
+        optimizer: "adamw", or "muon" (orthogonalised momentum for linear and LSTM layers, AdamW for the rest)
             or "asgd" (plain SGD, averaged once the validation loss no longer falls: Merity 2018 §3).
         muon_rate: peak rate of those matrices.
         dropout: for every dropout of the model during this training; below 0 leaves the model's own.

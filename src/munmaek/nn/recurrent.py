@@ -190,7 +190,15 @@ def put_back(
     return torch.cat(sides, 1).view(batch, seq, -1)
 
 
-class BiLstm(nn.Module):
+class LstmLayer(nn.Module):
+    """An LSTM layer of any kind: what it holds of matrices are linear maps, as those of `nn.Linear` are."""
+
+    def matrices(self) -> list[nn.Parameter]:
+        """Of inputs and states to gates, and the projection where there is one."""
+        return [parameter for parameter in self.parameters() if parameter.ndim == 2]
+
+
+class BiLstm(LstmLayer):
     """Both directions of one LSTM layer.
 
     Args:
@@ -205,20 +213,20 @@ class BiLstm(nn.Module):
         super().__init__()
         self.size, self.state = size, state or size
         self.cell_clip, self.state_clip, self.forget_bias = cell_clip, state_clip, forget_bias
-        self.weight_input = nn.Parameter(torch.empty(2, 4 * size, inputs))
-        self.weight_state = nn.Parameter(torch.empty(2, 4 * size, self.state))
-        self.biases = nn.ParameterList([torch.zeros(4 * size), torch.zeros(4 * size)])
-        self.projection = nn.Parameter(torch.empty(2, state, size)) if state else None
+        self.weight_input = _both(4 * size, inputs)
+        self.weight_state = _both(4 * size, self.state)
+        self.biases = _both(4 * size)
+        self.projection = _both(state, size) if state else None
         self.reset()
 
     def reset(self) -> None:
         """Uniform weights whose variance is 2 / (fan in + fan out) (Glorot 2010), zero biases."""
-        inputs, gates = self.weight_input.shape[2] + self.state, 4 * self.size
-        for weight in (self.weight_input, self.weight_state):
+        inputs, gates = self.weight_input[0].shape[1] + self.state, 4 * self.size
+        for weight in (*self.weight_input, *self.weight_state):
             nn.init.uniform_(weight, -((6 / (inputs + gates)) ** 0.5), (6 / (inputs + gates)) ** 0.5)
-        if self.projection is not None:
+        for weight in self.projection or ():
             bound = (6 / (self.state + self.size)) ** 0.5
-            nn.init.uniform_(self.projection, -bound, bound)
+            nn.init.uniform_(weight, -bound, bound)
         for bias in self.biases:
             nn.init.zeros_(bias)
 
@@ -231,10 +239,15 @@ class BiLstm(nn.Module):
 
         Of inputs for one direction alone the forward one reads.
         """
-        dirs = len(inputs)
-        bias = torch.stack(list(self.biases)[:dirs])
+        by_input, by_state, bias = (
+            torch.stack(list(part)[: len(inputs)]) for part in (self.weight_input, self.weight_state, self.biases)
+        )
         offset = torch.zeros_like(bias[0])
         offset[self.size : 2 * self.size] = self.forget_bias
-        projection = None if self.projection is None else self.projection[:dirs]
-        return scan(inputs, self.weight_input[:dirs], self.weight_state[:dirs], bias + offset, projection, start,
-                    self.cell_clip, self.state_clip)  # fmt: skip
+        projection = None if self.projection is None else torch.stack(list(self.projection)[: len(inputs)])
+        return scan(inputs, by_input, by_state, bias + offset, projection, start, self.cell_clip, self.state_clip)
+
+
+def _both(*shape: int) -> nn.ParameterList:
+    """A parameter for each direction."""
+    return nn.ParameterList([torch.empty(shape), torch.empty(shape)])

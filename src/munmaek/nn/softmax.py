@@ -7,8 +7,9 @@ from typing import Any
 import torch
 from torch import nn
 
-CHUNK = 256
-"""Rows whose float32 probabilities are in memory at once: 256 x 16,000 x 4 bytes = 16 MB."""
+CHUNK = {"cpu": 64, "cuda": 256}
+"""Rows whose float32 probabilities are in memory at once, by kind of device: 64 x 16,000 x 4 bytes = 4 MB, near what
+the second cache of a core holds; a GPU has fewer calls to make with more."""
 
 BLOCK = 4096
 """Rows whose logits are in memory at once: of every token of a large batch they would fill it."""
@@ -37,8 +38,9 @@ class _LinearCrossEntropy(torch.autograd.Function):
         logits = nn.functional.linear(rows, matrix, None if bias is None else bias.to(dtype))
         total = torch.zeros((), dtype=torch.float32, device=hidden.device)
         bias_grad = None if bias is None else torch.zeros_like(bias, dtype=torch.float32)
-        for start in range(0, len(targets), CHUNK):
-            wanted = targets[start : start + CHUNK, None]
+        chunk = _chunk(hidden)
+        for start in range(0, len(targets), chunk):
+            wanted = targets[start : start + chunk, None]
             part = logits[start : start + len(wanted)]
             probabilities = torch.softmax(part, 1, dtype=torch.float32)
             right = probabilities.gather(1, wanted)
@@ -57,6 +59,10 @@ class _LinearCrossEntropy(torch.autograd.Function):
         pairs = zip(ctx.saved_tensors, ctx.dtypes, strict=True)
         found = [None if g is None else g.to(d).mul_(grads[0].to(d)) for g, d in pairs]
         return (*found, None, None)
+
+
+def _chunk(hidden: torch.Tensor) -> int:
+    return CHUNK.get(hidden.device.type, CHUNK["cuda"])
 
 
 def rows_at(states: torch.Tensor, places: torch.Tensor) -> torch.Tensor:
@@ -94,8 +100,9 @@ def linear_cross_entropy(
         total = torch.zeros((), device=hidden.device)
         hits = torch.zeros((), device=hidden.device)
         matrix = weight.to(dtype)
-        for start in range(0, len(targets), CHUNK):
-            wanted = targets[start : start + CHUNK]
+        chunk = _chunk(hidden)
+        for start in range(0, len(targets), chunk):
+            wanted = targets[start : start + chunk]
             rows = hidden[start : start + len(wanted)].to(dtype)
             logits = nn.functional.linear(rows, matrix, None if bias is None else bias.to(dtype)).float()
             total += nn.functional.cross_entropy(logits, wanted, reduction="sum")

@@ -221,8 +221,8 @@ class _Comparing:
             runner = NetworkArm(self.question, model, scratch=scratch, max_length=self.request.max_length,
                                 tokens=tokens)  # fmt: skip
             key = f"{name} {SCRATCH}" if scratch else name
-            # the same network from scratch depends on the model's shape and tokenizer only, but both are its own
-            self._add(Arm(key, name, f"{title}, {SCRATCH}" if scratch else title, scratch), runner, weights)
+            first = _shape(model.folder) if scratch else weights
+            self._add(Arm(key, name, f"{title}, {SCRATCH}" if scratch else title, scratch), runner, first)
 
     def _found(self) -> Comparison:
         request, question = self.request, self.question
@@ -336,6 +336,13 @@ def _weights(folder: Path) -> str:
     """What distinguishes a model folder's weights and tokenizer from another's."""
     listed: dict[str, dict[str, Any]] = files.read_json(folder / FOLDER_CARD)["files"]
     return hashlib.sha256(json.dumps({n: f["sha256"] for n, f in sorted(listed.items())}).encode()).hexdigest()
+
+
+def _shape(folder: Path) -> str:
+    """What distinguishes a network from scratch from another: its shape and tokenizer, and no pre-training."""
+    card = files.read_json(folder / FOLDER_CARD)
+    known = [card["system"], card["config"], card["tokenizer"]["hash"]]
+    return hashlib.sha256(json.dumps(known, sort_keys=True).encode()).hexdigest()
 
 
 def _read_cards(out: Path) -> dict[str, Any]:

@@ -49,8 +49,8 @@ class Intrinsic:
     seconds: float
 
 
-def intrinsic(model: Model | str | Path, files: Sequence[str | Path]) -> Intrinsic:
-    """Score a model's word vectors on files of word pairs or analogies; questions with unknown words are left out.
+def intrinsic(model: Model | Vocabulary | str | Path, files: Sequence[str | Path]) -> Intrinsic:
+    """Score word vectors, a model's or any, on files of word pairs or analogies; unknown words are left out.
 
     Raises:
         RequestError: no file. DataError: a file that is neither, or none of whose words the model knows.
@@ -59,7 +59,8 @@ def intrinsic(model: Model | str | Path, files: Sequence[str | Path]) -> Intrins
     if not files:
         raise RequestError("there is nothing to ask", where="--data", fix="Give files of word pairs or of analogies.")
     questions = [(path, read_questions(path)) for path in files]
-    known = vocabulary(model if isinstance(model, Model) else load(model))
+    model = load(model) if isinstance(model, str | Path) else model
+    known = model if isinstance(model, Vocabulary) else vocabulary(model)
     pairs: list[PairScore] = []
     analogies: list[AnalogyScore] = []
     for path, asked in questions:

@@ -26,7 +26,8 @@ from munmaek.train import distributed
 from munmaek.train.optim import ParamGroup
 from munmaek.train.trainer import Event, Job, Outcome, measure, train
 
-VALIDATION_BATCHES = 40
+VALIDATION_TARGETS = 8_192
+"""Predictions asked for at each validation, always the same ones: no large part of a budget of minutes."""
 VALIDATION_SEED = 1
 OFTEN = 0.02
 """Share of a training between validations where the optimiser waits for what they say."""
@@ -195,7 +196,7 @@ def _train(
 
     def validate(module: nn.Module) -> dict[str, float]:
         return measure(module, objective, held_out, seed=VALIDATION_SEED, batch_tokens=recipe.batch_tokens,
-                       most_batches=VALIDATION_BATCHES)  # fmt: skip
+                       most_targets=VALIDATION_TARGETS)  # fmt: skip
 
     outcome = train(
         Job(model, objective, training, recipe, Budget.parse(budget), seed, out / model_folder.TRAINING,
@@ -217,7 +218,7 @@ def _count(
     card.fit(model, objective, training, lambda share: tell("counting", share))
     measured = [
         measure(model.eval(), objective, part, seed=VALIDATION_SEED, batch_tokens=recipe.batch_tokens,
-                most_batches=VALIDATION_BATCHES) if part.num_documents else {}
+                most_targets=VALIDATION_TARGETS) if part.num_documents else {}
         for part in (training, held_out)
     ]  # fmt: skip
     seconds = time.monotonic() - began

@@ -12,6 +12,7 @@ import torch
 from torch import nn
 
 from munmaek.core.recipe import Recipe
+from munmaek.nn.recurrent import LstmLayer
 
 NON_MONOTONE = 5
 """Validations that may pass without a better loss before averaging begins (Merity 2018 §3: n = 5)."""
@@ -134,7 +135,7 @@ def build_optimizer(model: nn.Module, recipe: Recipe, groups: Sequence[ParamGrou
     """The optimiser of a recipe over `groups` (all trainable parameters, factor 1, where None).
 
     AdamW is fused and decays matrices, not vectors (Loshchilov 2019). With `optimizer="muon"` the weight matrices of
-    the linear layers are updated by orthogonalised momentum (Jordan 2024; `torch.optim.Muon`) at a peak rate of
+    linear and LSTM layers are updated by orthogonalised momentum (Jordan 2024; `torch.optim.Muon`) at a peak rate of
     `muon_rate`; embeddings and vectors stay with AdamW. With "asgd" all are updated by `AveragedSgd`.
     """
     groups = groups or [ParamGroup(list(model.parameters()))]
@@ -164,7 +165,8 @@ def build_optimizer(model: nn.Module, recipe: Recipe, groups: Sequence[ParamGrou
 
 
 def _hidden_matrices(model: nn.Module) -> set[nn.Parameter]:
-    """Weights of linear layers, but for those tied to an embedding and those with fewer than 32 rows (heads)."""
+    """Of linear and LSTM layers, but for those tied to an embedding and those with fewer than 32 rows (heads)."""
     embeddings = {m.weight for m in model.modules() if isinstance(m, nn.Embedding)}
-    linear = {m.weight for m in model.modules() if isinstance(m, nn.Linear)}
-    return {w for w in linear - embeddings if isinstance(w, nn.Parameter) and min(w.shape) >= 32}
+    found = {m.weight for m in model.modules() if isinstance(m, nn.Linear)} - embeddings
+    found |= {w for m in model.modules() if isinstance(m, LstmLayer) for w in m.matrices()}
+    return {w for w in found if isinstance(w, nn.Parameter) and min(w.shape) >= 32}

@@ -323,10 +323,11 @@ class _Training:
 
 
 def measure(
-    model: nn.Module, objective: Objective, data: Any, *, seed: int, batch_tokens: int, most_batches: int | None = None
+    model: nn.Module, objective: Objective, data: Any, *, seed: int, batch_tokens: int, most_targets: int | None = None
 ) -> dict[str, float]:
     """Mean loss (nats a target) and accuracy of each part over one epoch of `data`, no gradients.
 
+    With `most_targets` it ends after the batch in which so many predictions are reached.
     Where the objective changes with progress (a mask rate), it is measured as it is at the end of training.
 
     Returns {"loss": sum of the weighted means, "<part>_loss": ..., "<part>_accuracy": ...}.
@@ -338,7 +339,9 @@ def measure(
     weights: dict[str, float] = {}
     model.eval()
     with torch.no_grad():
-        for _ in range(min(num, most_batches or num)):
+        for _ in range(num):
+            if most_targets is not None and sum(counts.values()) >= most_targets:
+                break
             parts: LossParts = objective.loss(model, distributed.to_tensors(next(batches).rows(slice(None)), device))
             weights |= parts.weights
             for name, value in parts.sums.items():

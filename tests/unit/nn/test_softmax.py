@@ -6,6 +6,8 @@ import torch.nn.functional as F
 
 from munmaek.nn.softmax import CHUNK, ROW_STEP, linear_cross_entropy, rows_at
 
+ROWS = CHUNK["cpu"]
+
 
 def make(rows: int, dim: int = 12, vocab: int = 40) -> tuple[torch.Tensor, ...]:
     torch.manual_seed(rows)
@@ -13,7 +15,7 @@ def make(rows: int, dim: int = 12, vocab: int = 40) -> tuple[torch.Tensor, ...]:
     return hidden, weight, torch.randn(vocab, requires_grad=True), torch.randint(vocab, (rows,))
 
 
-@pytest.mark.parametrize("rows", [1, 7, CHUNK, CHUNK + 1, 3 * CHUNK - 5])
+@pytest.mark.parametrize("rows", [1, 7, ROWS, ROWS + 1, 3 * ROWS - 5])
 def test_loss_and_gradients_are_those_of_linear_and_cross_entropy(rows: int) -> None:
     hidden, weight, bias, targets = make(rows)
     loss, hits = linear_cross_entropy(hidden, weight, bias, targets)
@@ -28,7 +30,7 @@ def test_loss_and_gradients_are_those_of_linear_and_cross_entropy(rows: int) -> 
 
 @pytest.mark.parametrize("spare", [1, 50])
 def test_padding_rows_give_no_loss_and_no_gradient(spare: int) -> None:
-    hidden, weight, bias, targets = make(CHUNK + 30)
+    hidden, weight, bias, targets = make(ROWS + 30)
     wanted = torch.autograd.grad(linear_cross_entropy(hidden, weight, bias, targets)[0], (hidden, weight, bias))
     padded = torch.cat([hidden, torch.full((spare, hidden.shape[1]), 9.0)])
     loss, _ = linear_cross_entropy(padded, weight, bias, targets)
@@ -42,7 +44,7 @@ def test_padding_rows_give_no_loss_and_no_gradient(spare: int) -> None:
 
 
 def test_without_gradients_it_counts_the_hits() -> None:
-    hidden, weight, bias, targets = make(2 * CHUNK + 3)
+    hidden, weight, bias, targets = make(2 * ROWS + 3)
     logits = F.linear(hidden, weight, bias)
     targets[::3] = logits.argmax(1)[::3]
     with torch.no_grad():

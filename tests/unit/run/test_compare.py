@@ -121,6 +121,15 @@ def test_comparisons_on_other_rows_share_models(made, corpus: Path, labelled, tm
     assert other.models[0].parameters == next(card.parameters for card in found.models if card.system == "bert")
 
 
+def test_a_longer_pretraining_does_not_repeat_what_needs_none(corpus: Path, labelled, tmp_path: Path) -> None:
+    given: dict[str, Any] = {"systems": ["word2vec"], "labels": [8], "seeds": 1, "floors": False}
+    for budget in ("10 steps", "20 steps"):
+        run(tmp_path, corpus, labelled, budget=budget, models=tmp_path / budget.replace(" ", "-"), **given)
+    lines = (tmp_path / "rows.jsonl").read_text("utf-8").splitlines()
+    arms = [json.loads(line)["row"]["arm"] for line in lines]
+    assert sorted(arms) == ["word2vec", "word2vec", "word2vec from scratch"]
+
+
 def test_nothing_is_done_twice(made, corpus: Path, labelled, monkeypatch) -> None:
     found, out = made
     monkeypatch.setattr(module.NetworkArm, "run", _never)

@@ -39,6 +39,15 @@ def test_learns_a_planted_map() -> None:
     assert outcome.tokens == 20 * 64 * 8
 
 
+@pytest.mark.parametrize(("most", "batches"), [(None, 8), (1, 1), (8, 1), (9, 2), (30, 4), (10**6, 8)])
+def test_measuring_ends_with_the_batch_in_which_enough_was_asked(most: int | None, batches: int, monkeypatch) -> None:
+    this, read = job(), list[int]()
+    loss = this.objective.loss
+    monkeypatch.setattr(this.objective, "loss", lambda *given: (read.append(1), loss(*given))[1])
+    measure(this.model, this.objective, None, seed=9, batch_tokens=64, most_targets=most)
+    assert len(read) == batches
+
+
 @pytest.mark.parametrize("optimizer", ["adamw", "muon"])
 @pytest.mark.parametrize("stop_at", [1, 7, 8, 9, 16, 50, 99])
 def test_resumed_equals_uninterrupted(tmp_path: Path, stop_at: int, optimizer: str) -> None:

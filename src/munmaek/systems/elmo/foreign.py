@@ -35,7 +35,7 @@ GATES = (0, 3, 1, 2)
 
 @dataclass(frozen=True)
 class Entry:
-    """One tensor of bilm-tf: our tensors that it is made of, how it is turned, and whose direction.
+    """One tensor of bilm-tf: our tensors that it is made of, and how it is turned.
 
     Kinds: "vector"; "matrix", turned over; "filter", (1, width, characters, number); "symbols", without our row 0;
     "gates", the matrices of inputs and states one under the other, and "gate bias", in their order of gates.
@@ -43,7 +43,6 @@ class Entry:
 
     ours: tuple[str, ...]
     kind: str = "vector"
-    direction: int | None = None
 
 
 def table(config: ElmoConfig) -> dict[str, Entry]:
@@ -63,9 +62,10 @@ def table(config: ElmoConfig) -> dict[str, Entry]:
     for direction in range(2):
         for place in range(config.num_layers):
             cell, ours = f"RNN_{direction}/RNN/MultiRNNCell/Cell{place}/LSTMCell", f"elmo.layers.{place}"
-            names[f"{cell}/W_0"] = Entry((f"{ours}.weight_input", f"{ours}.weight_state"), "gates", direction)
+            both = (f"{ours}.weight_input.{direction}", f"{ours}.weight_state.{direction}")
+            names[f"{cell}/W_0"] = Entry(both, "gates")
             names[f"{cell}/B"] = Entry((f"{ours}.biases.{direction}",), "gate bias")
-            names[f"{cell}/W_P_0"] = Entry((f"{ours}.projection",), "matrix", direction)
+            names[f"{cell}/W_P_0"] = Entry((f"{ours}.projection.{direction}",), "matrix")
     return names
 
 
@@ -107,18 +107,17 @@ def to_bilm(weights: Mapping[str, NDArray[Any]], config: ElmoConfig) -> Arrays:
     """Our weights under bilm-tf's names; the softmax, and the vector of no symbol, are left out."""
     found: Arrays = {}
     for theirs, entry in table(config).items():
-        parts = [weights[name] if entry.direction is None else weights[name][entry.direction] for name in entry.ours]
-        found[theirs] = np.ascontiguousarray(_turned(entry, parts))
+        found[theirs] = np.ascontiguousarray(_turned(entry, [weights[name] for name in entry.ours]))
     return found
 
 
 def from_bilm(arrays: Mapping[str, NDArray[Any]], config: ElmoConfig) -> Arrays:
-    """bilm-tf's weights under our names, both directions in one tensor."""
-    found: dict[str, dict[int | None, NDArray[Any]]] = {}
-    for theirs, entry in table(config).items():
-        for name, value in zip(entry.ours, _turned_back(entry, arrays[theirs], config.dim), strict=True):
-            found.setdefault(name, {})[entry.direction] = value
-    return {name: v[None] if None in v else np.stack([v[0], v[1]]) for name, v in found.items()}
+    """bilm-tf's weights under our names."""
+    return {
+        name: value
+        for theirs, entry in table(config).items()
+        for name, value in zip(entry.ours, _turned_back(entry, arrays[theirs], config.dim), strict=True)
+    }
 
 
 # ---- bilm-tf's two files --------------------------------------------------------------------------------------------
@@ -216,12 +215,11 @@ def _config(options: Any, where: Path, vocab_size: int) -> ElmoConfig:
 
 
 def _foreign_shape(entry: Entry, ours: list[tuple[int, ...]]) -> tuple[int, ...]:
-    shapes = ours if entry.direction is None else [shape[1:] for shape in ours]
-    empty = [np.broadcast_to(np.zeros((), np.float32), shape) for shape in shapes]
+    empty = [np.broadcast_to(np.zeros((), np.float32), shape) for shape in ours]
     if entry.kind == "gates":
-        return (shapes[0][1] + shapes[1][1], shapes[0][0])
+        return (ours[0][1] + ours[1][1], ours[0][0])
     if entry.kind == "gate bias":
-        return shapes[0]
+        return ours[0]
     return _turned(entry, empty).shape
 
 

@@ -12,7 +12,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
 from munmaek.core.errors import RequestError
-from munmaek.nn.recurrent import reading_orders, scan
+from munmaek.nn.recurrent import LstmLayer, reading_orders, scan
 from munmaek.nn.softmax import linear_cross_entropy, rows_at
 from munmaek.nn.transformer import Dropout, dropout
 
@@ -105,7 +105,7 @@ class WordDropout(Dropout):
         return embedding(ids) * kept[ids, None]
 
 
-class WeightDropLstm(nn.Module):
+class WeightDropLstm(LstmLayer):
     """An LSTM layer whose state-to-state weights are dropped, once for all times of a batch (Merity 2018 §2, Wan 2013).
 
     Rows of the weights stand in the order input, forget, output, new value, as `nn.recurrent.scan` takes them. Two

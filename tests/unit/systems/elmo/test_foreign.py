@@ -50,8 +50,8 @@ def test_gates_stand_in_the_order_of_tensorflow(trained) -> None:
     for found, place in zip(np.split(there[f"{cell}/B"], 4), (0, 3, 1, 2), strict=True):  # i, j, f, o
         assert np.array_equal(found, parts[place])
     assert there[f"{cell}/W_0"].shape == (8 + 8, 64)
-    assert np.array_equal(there[f"{cell}/W_0"][:8, :16], layer.weight_input[1, :16].detach().numpy().T)
-    assert np.array_equal(there[f"{cell}/W_0"][8:, 16:32], layer.weight_state[1, 48:].detach().numpy().T)
+    assert np.array_equal(there[f"{cell}/W_0"][:8, :16], layer.weight_input[1][:16].detach().numpy().T)
+    assert np.array_equal(there[f"{cell}/W_0"][8:, 16:32], layer.weight_state[1][48:].detach().numpy().T)
 
 
 def test_what_is_exported_gives_the_same_states(trained, words, tmp_path: Path) -> None:

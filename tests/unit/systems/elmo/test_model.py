@@ -110,11 +110,13 @@ def test_the_second_layer_adds_its_input_and_the_first_does_not(build) -> None:
     mask = torch.ones(1, 4, dtype=torch.bool)
     model = build(skip=True).elmo.eval()
     with torch.no_grad():
-        model.layers[1].projection.zero_()
+        for weight in model.layers[1].projection:
+            weight.zero_()
         found, _ = model.states(characters, words, mask)
         torch.testing.assert_close(found[2], found[1])
         assert not bool(found[1].eq(found[0]).all())
-        model.layers[0].projection.zero_()
+        for weight in model.layers[0].projection:
+            weight.zero_()
         assert not bool(model.states(characters, words, mask)[0][1].any())
 
 

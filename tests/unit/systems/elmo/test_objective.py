@@ -118,8 +118,8 @@ def test_measuring_leaves_the_training_s_states_alone(objective, shards, build) 
     batch = streams(subject, shards, 0)[0]
     subject.loss(model.train(), to_tensors(batch.arrays, torch.device("cpu")))
     before = {name: value.clone() for name, value in subject.carried.items()}
-    first = measure(model, subject, shards, seed=1, batch_tokens=120, most_batches=3)
-    assert first == measure(model, subject, shards, seed=1, batch_tokens=120, most_batches=3)
+    first = measure(model, subject, shards, seed=1, batch_tokens=120, most_targets=600)
+    assert first == measure(model, subject, shards, seed=1, batch_tokens=120, most_targets=600)
     torch.testing.assert_close(subject.carried, before, atol=0, rtol=0)
 
 
