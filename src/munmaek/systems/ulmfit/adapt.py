@@ -72,5 +72,11 @@ def settings(num_labels: int, per_token: bool = False) -> Mapping[str, Any]:
 ADAPTATION = Adaptation(
     settings=settings,
     head=head,
-    going_on={"layer_decay": 1 / FACTOR, "decay": "slanted", "warmup": 0.1, "learning_rate": 4e-3},
+    going_on={
+        "optimizer": "adamw",
+        "layer_decay": 1 / FACTOR,
+        "decay": "slanted",
+        "warmup": 0.1,
+        "learning_rate": 4e-3,
+    },
 )

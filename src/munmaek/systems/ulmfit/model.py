@@ -18,12 +18,13 @@ from munmaek.nn.transformer import Dropout, dropout
 
 PRESETS = {
     "tiny": {"dim": 128, "hidden": 256, "num_layers": 2},
-    "mini": {"dim": 256, "hidden": 512, "num_layers": 3},
+    "mini": {"dim": 256, "hidden": 512, "num_layers": 2},
     "small": {"dim": 320, "hidden": 768, "num_layers": 3},
     "medium": {"dim": 400, "hidden": 960, "num_layers": 3},
     "base": {"dim": 400, "hidden": 1152, "num_layers": 3},
 }
-"""Base is Howard 2018 §4.1 (1150 hidden units there; 1152 in fastai's released models, and here)."""
+"""Base is Howard 2018 §4.1 (1150 hidden units there; 1152 in fastai's released models, and here). Tiny and mini, for
+budgets of minutes, have two layers instead of three."""
 DIRECTIONS = ("forward", "backward")
 State = list[tuple[Tensor, Tensor]]
 """Of each layer the states (batch, size) and the cells (batch, size)."""
