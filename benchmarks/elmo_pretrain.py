@@ -20,6 +20,9 @@ from typing import Any
 
 from trainer_arms import LENGTH, held_out_loss, main, speed, train_ours
 
+OPTIMIZER: dict[str, Any] = {"optimizer": "adamw", "learning_rate": 4e-3}
+"""Of both arms: plain loops have it."""
+
 
 def prepared(corpus: str) -> Any:
     """The corpus as words and shards."""
@@ -40,9 +43,9 @@ def loss_with(model: Any, objective: Any) -> Any:
 
 
 def ours(args: argparse.Namespace) -> dict[str, float]:
-    """Our trainer, with the system's default recipe."""
+    """Our trainer, with the system's recipe but for the optimiser."""
     ready = prepared(args.corpus)
-    model, objective, marks = train_ours(args, "elmo", {}, ready)
+    model, objective, marks = train_ours(args, "elmo", {}, ready, **OPTIMIZER)
     return speed(marks) | {"loss": held_out_loss(loss_with(model, objective), objective, ready.shards.split()[1])}
 
 
@@ -113,7 +116,7 @@ def peer(args: argparse.Namespace) -> dict[str, float]:
     config = card.config(**card.presets[args.size], vocab_size=ready.tokenizer.vocab_size)
     model = plain_model(config, card.build(config))
     objective = card.objective(config, ready.tokenizer, LENGTH, {})
-    recipe = replace(card.recipes[args.size], precision="bf16", dropout=args.dropout)
+    recipe = replace(card.recipes[args.size], precision="bf16", dropout=args.dropout, **OPTIMIZER)
     table = torch.from_numpy(objective.speller.table.astype("int64"))
     optimizer = torch.optim.AdamW(model.parameters(), betas=(recipe.beta_1, recipe.beta_2), eps=recipe.epsilon,
                                   weight_decay=recipe.weight_decay)  # fmt: skip

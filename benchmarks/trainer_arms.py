@@ -30,8 +30,10 @@ def reviews() -> str:
     return str(found)
 
 
-def train_ours(args: argparse.Namespace, name: str, options: dict[str, Any], ready: Any) -> tuple[Any, Any, Marks]:
-    """Our trainer with the system's default recipe; the model, its objective, and (seconds, tokens) after each step."""
+def train_ours(
+    args: argparse.Namespace, name: str, options: dict[str, Any], ready: Any, **changes: Any
+) -> tuple[Any, Any, Marks]:
+    """Our trainer with the system's recipe, but for `changes`; the model, its objective, (seconds, tokens) by step."""
     import torch
 
     from munmaek import systems
@@ -42,7 +44,7 @@ def train_ours(args: argparse.Namespace, name: str, options: dict[str, Any], rea
     torch.manual_seed(args.seed)
     model = card.build(card.config(**card.presets[args.size], vocab_size=ready.tokenizer.vocab_size))
     objective = card.objective(model.config, ready.tokenizer, LENGTH, options)
-    recipe = replace(card.recipes[args.size], precision="bf16", dropout=args.dropout)
+    recipe = replace(card.recipes[args.size], precision="bf16", dropout=args.dropout, **changes)
     marks: Marks = []
     train(Job(model, objective, ready.shards.split()[0], recipe, Budget(tokens=args.tokens), args.seed, device="cpu",
               progress=lambda event: marks.append((time.monotonic(), event.tokens))))  # fmt: skip

@@ -107,7 +107,7 @@ def arm(args: argparse.Namespace) -> dict[str, float]:
     precision = "bf16" if args.arm == "ours" else args.peer_precision
     if args.arm == "peer":
         model = obvious(model)
-    recipe = replace(card.recipes[args.size], precision=precision, dropout=-1.0)
+    recipe = replace(card.recipes[args.size], precision=precision, dropout=-1.0, optimizer="adamw", learning_rate=4e-3)
     marks: list[tuple[float, int]] = []
     train(Job(model, objective, training, recipe, Budget(tokens=args.tokens), args.seed, device="cpu",
               progress=lambda event: marks.append((time.monotonic(), event.tokens))))  # fmt: skip
