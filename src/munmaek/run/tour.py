@@ -19,9 +19,11 @@ the particle."""
 OWN: dict[str, dict[str, Any]] = {
     "bert": {"settings": {"num_layers": 4, "mask_rate": 0.5, "next_sentence": "off", "learning_rate": 1e-2}},
     "gpt": {"settings": {"num_layers": 4}},
+    "elmo": {"settings": {"batch_tokens": 1024, "learning_rate": 1.5e-2}},
+    "ulmfit": {"settings": {"batch_tokens": 1024}},
 }
 """For what is learnt in seconds: more layers than tiny has, since the senses part from layer to layer; much hidden at a
-time, so that a whole document is needed to fill it in, at a high rate and without pairs."""
+time, so that a whole document is needed to fill it in, at a high rate and without pairs; small batches of the slow."""
 
 
 def tour(

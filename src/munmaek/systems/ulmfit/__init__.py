@@ -15,13 +15,13 @@ from munmaek.systems.ulmfit.model import PRESETS, UlmfitConfig, UlmfitForPreTrai
 from munmaek.systems.ulmfit.objective import OPTIONS, UlmfitObjective
 
 RECIPES = {
-    "tiny": Recipe(learning_rate=1.2e-2, optimizer="muon", batch_tokens=1024, dropout=0.0),
+    "tiny": Recipe(learning_rate=5e-3, batch_tokens=4096, dropout=0.0),
     "mini": Recipe(learning_rate=1.2e-2, optimizer="muon", batch_tokens=1024, dropout=0.0),
     "small": Recipe(learning_rate=3e-3, batch_tokens=4096, weight_decay=0.1),
     "medium": Recipe(learning_rate=3e-3, batch_tokens=8192, weight_decay=0.1),
     "base": Recipe(learning_rate=3e-3, batch_tokens=8192, weight_decay=0.1),
 }
-"""AdamW with a short warm-up and linear decay; below small Muon for the LSTMs' matrices and small batches. Deviates:
+"""AdamW with a short warm-up and linear decay; mini has Muon for the LSTMs' matrices and small batches. Deviates:
 Merity 2018 §5 trains 750 epochs with NT-ASGD (`--set optimizer=asgd`), Howard 2018's released code with Adam; without
 dropout below small, where a budget of minutes is less than an epoch or little more and dropout only costs."""
 
