@@ -20,11 +20,9 @@ MARGIN = 0.02
 @pytest.fixture(scope="module")
 def text(data_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Paragraphs, sentences, dialogue and reviews."""
-    patch = pytest.MonkeyPatch()
-    patch.setenv("MUNMAEK_DATA", str(data_dir))
-    path = general_text(tmp_path_factory.mktemp("general") / "general.txt")
-    patch.undo()
-    return path
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("MUNMAEK_DATA", str(data_dir))
+        return general_text(tmp_path_factory.mktemp("general") / "general.txt")
 
 
 @pytest.mark.slow
