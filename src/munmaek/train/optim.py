@@ -13,6 +13,7 @@ from torch import nn
 
 from munmaek.core.recipe import Recipe
 from munmaek.nn.recurrent import LstmLayer
+from munmaek.train.muon import Muon
 
 NON_MONOTONE = 5
 """Validations that may pass without a better loss before averaging begins (Merity 2018 §3: n = 5)."""
@@ -135,7 +136,7 @@ def build_optimizer(model: nn.Module, recipe: Recipe, groups: Sequence[ParamGrou
     """The optimiser of a recipe over `groups` (all trainable parameters, factor 1, where None).
 
     AdamW is fused and decays matrices, not vectors (Loshchilov 2019). With `optimizer="muon"` the weight matrices of
-    linear and LSTM layers are updated by orthogonalised momentum (Jordan 2024; `torch.optim.Muon`) at a peak rate of
+    linear and LSTM layers are updated by orthogonalised momentum (`Muon`) at a peak rate of
     `muon_rate`; embeddings and vectors stay with AdamW. With "asgd" all are updated by `AveragedSgd`.
     """
     groups = groups or [ParamGroup(list(model.parameters()))]
@@ -160,7 +161,7 @@ def build_optimizer(model: nn.Module, recipe: Recipe, groups: Sequence[ParamGrou
         betas = (recipe.beta_1, recipe.beta_2)
         parts.append(torch.optim.AdamW(adamw, lr=0.0, betas=betas, eps=recipe.epsilon, fused=True))
     if muon:
-        parts.append(torch.optim.Muon(muon, lr=0.0, momentum=0.95, nesterov=True))
+        parts.append(Muon(muon))
     return Optimizers(parts)
 
 

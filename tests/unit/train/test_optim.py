@@ -10,6 +10,7 @@ from torch import nn
 
 from munmaek.core.recipe import Recipe
 from munmaek.nn.recurrent import BiLstm
+from munmaek.train.muon import Muon
 from munmaek.train.optim import ParamGroup, build_optimizer
 
 
@@ -38,14 +39,14 @@ def test_every_parameter_once(optimizer: str) -> None:
 def test_muon_takes_hidden_matrices_only() -> None:
     model = Tied()
     built = build_optimizer(model, Recipe(optimizer="muon"), None)
-    (muon,) = [part for part in built.parts if isinstance(part, torch.optim.Muon)]
+    (muon,) = [part for part in built.parts if isinstance(part, Muon)]
     assert [p for g in muon.param_groups for p in g["params"]] == [model.inner.weight]
 
 
 def test_muon_takes_the_matrices_of_an_lstm_too() -> None:
     layer = BiLstm(32, 40, 48)
     built = build_optimizer(layer, Recipe(optimizer="muon"), None)
-    (muon,) = [part for part in built.parts if isinstance(part, torch.optim.Muon)]
+    (muon,) = [part for part in built.parts if isinstance(part, Muon)]
     assert layer.projection is not None
     assert {p for g in muon.param_groups for p in g["params"]} == {
         *layer.weight_input, *layer.weight_state, *layer.projection
