@@ -13,7 +13,8 @@ TORCH ?=
 PYTEST_FLAGS ?=
 
 PY := $(VENV)/bin/python
-PIP := $(PY) -m pip install --disable-pip-version-check --quiet
+# what is imported is compiled then: half the installing is compiling what never is
+PIP := $(PY) -m pip install --disable-pip-version-check --quiet --no-compile
 # the pins, with the torch that is really there in place of ours
 PINS := $(VENV)/constraints.txt
 TORCH_PIN := $(shell grep '^torch==' constraints.txt)
