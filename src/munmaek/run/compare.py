@@ -17,6 +17,7 @@ from munmaek import systems, tasks
 from munmaek.core import files, runtime
 from munmaek.core.errors import RequestError
 from munmaek.data import homographs, usages
+from munmaek.data.morphemes import remembered
 from munmaek.run import in_context
 from munmaek.run.arms import Arm as Runner
 from munmaek.run.arms import ChanceArm, NetworkArm, Question, TestTokens, TfidfArm
@@ -147,7 +148,8 @@ def compare(
         floors, task, (text_column, pair_column, label_column), word, tuple(sentences), max_length,
         dict(pretraining or {}), dict(own or {}), seed, device, command, Path(models or Path(out) / MODELS),
     )  # fmt: skip
-    return _Comparing(request, told or Told()).run()
+    with remembered():
+        return _Comparing(request, told or Told()).run()
 
 
 def asked_for(asked: Sequence[str]) -> tuple[str, ...]:
