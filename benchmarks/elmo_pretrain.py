@@ -18,7 +18,7 @@ import time
 from dataclasses import replace
 from typing import Any
 
-from trainer_arms import LENGTH, held_out_loss, main, speed, train_ours
+from trainer_arms import LENGTH, held_out_loss, main, precision, speed, train_ours
 
 OPTIMIZER: dict[str, Any] = {"optimizer": "adamw", "learning_rate": 4e-3}
 """Of both arms: plain loops have it."""
@@ -116,7 +116,7 @@ def peer(args: argparse.Namespace) -> dict[str, float]:
     config = card.config(**card.presets[args.size], vocab_size=ready.tokenizer.vocab_size)
     model = plain_model(config, card.build(config))
     objective = card.objective(config, ready.tokenizer, LENGTH, {})
-    recipe = replace(card.recipes[args.size], precision="bf16", dropout=args.dropout, **OPTIMIZER)
+    recipe = replace(card.recipes[args.size], precision=precision(), dropout=args.dropout, **OPTIMIZER)
     table = torch.from_numpy(objective.speller.table.astype("int64"))
     optimizer = torch.optim.AdamW(model.parameters(), betas=(recipe.beta_1, recipe.beta_2), eps=recipe.epsilon,
                                   weight_decay=recipe.weight_decay)  # fmt: skip
@@ -141,7 +141,7 @@ def peer(args: argparse.Namespace) -> dict[str, float]:
     for step in range(plan.total_steps):
         batch = next(batches)
         optimizer.param_groups[0]["lr"] = recipe.rate((plan.progress(step) + plan.progress(step + 1)) / 2)
-        with torch.autocast("cpu", torch.bfloat16):
+        with torch.autocast("cpu", torch.bfloat16, enabled=precision() == "bf16"):
             total, count = losses({name: torch.from_numpy(array) for name, array in batch.arrays.items()})
         (2 * total / count).backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), recipe.clip)

@@ -20,6 +20,15 @@ Marks = list[tuple[float, int]]
 Arm = Callable[[argparse.Namespace], dict[str, float]]
 
 
+def precision() -> str:
+    """What both arms multiply in: bf16 where the processor has instructions for it."""
+    import torch
+
+    from munmaek.train.distributed import pick_precision
+
+    return pick_precision("auto", torch.device("cpu"))
+
+
 def reviews() -> str:
     """The unlabelled reviews of NSMC in the data folder."""
     from munmaek.data.datasets import find, find_file
@@ -44,7 +53,7 @@ def train_ours(
     torch.manual_seed(args.seed)
     model = card.build(card.config(**card.presets[args.size], vocab_size=ready.tokenizer.vocab_size))
     objective = card.objective(model.config, ready.tokenizer, LENGTH, options)
-    recipe = replace(card.recipes[args.size], precision="bf16", dropout=args.dropout, **changes)
+    recipe = replace(card.recipes[args.size], precision=precision(), dropout=args.dropout, **changes)
     marks: Marks = []
     train(Job(model, objective, ready.shards.split()[0], recipe, Budget(tokens=args.tokens), args.seed, device="cpu",
               progress=lambda event: marks.append((time.monotonic(), event.tokens))))  # fmt: skip
@@ -106,8 +115,8 @@ def train_peer(
         output_dir=tempfile.mkdtemp(dir=args.scratch), max_steps=steps, per_device_train_batch_size=in_a_step,
         learning_rate=rate, lr_scheduler_type="linear", warmup_steps=round(recipe.warmup * steps),
         weight_decay=recipe.weight_decay,
-        adam_beta2=recipe.beta_2, adam_epsilon=recipe.epsilon, max_grad_norm=recipe.clip, bf16=True, use_cpu=True,
-        logging_strategy="no", save_strategy="no", report_to=[], seed=args.seed, disable_tqdm=True, **grouping,
+        adam_beta2=recipe.beta_2, adam_epsilon=recipe.epsilon, max_grad_norm=recipe.clip,
+        bf16=precision() == "bf16", use_cpu=True, logging_strategy="no", save_strategy="no", report_to=[], seed=args.seed, disable_tqdm=True, **grouping,
     )  # fmt: skip
     Trainer(model=model, args=arguments, train_dataset=rows, data_collator=counted, callbacks=[Mark()]).train()
     model.eval()

@@ -20,17 +20,7 @@ import time
 from dataclasses import replace
 from typing import Any
 
-WARM_STEPS = 4
-
-
-def reviews() -> str:
-    """The unlabelled reviews of NSMC in the data folder."""
-    from munmaek.data.datasets import find, find_file
-
-    found = find_file(find("nsmc"), "reviews.txt")
-    if found is None:
-        raise SystemExit("no reviews.txt in the data folder: give --corpus FILE")
-    return str(found)
+from trainer_arms import WARM_STEPS, precision, reviews
 
 
 def obvious(model: Any) -> Any:
@@ -104,10 +94,10 @@ def arm(args: argparse.Namespace) -> dict[str, float]:
     shape = {**card.presets[args.size], "dropout_factor": args.dropout_factor}
     model = card.build(card.config(**shape, vocab_size=ready.tokenizer.vocab_size))
     objective = card.objective(model.config, ready.tokenizer, 128, {"rows": "documents"})
-    precision = "bf16" if args.arm == "ours" else args.peer_precision
+    kind = precision() if args.arm == "ours" else args.peer_precision
     if args.arm == "peer":
         model = obvious(model)
-    recipe = replace(card.recipes[args.size], precision=precision, dropout=-1.0, optimizer="adamw", learning_rate=4e-3)
+    recipe = replace(card.recipes[args.size], precision=kind, dropout=-1.0, optimizer="adamw", learning_rate=4e-3)
     marks: list[tuple[float, int]] = []
     train(Job(model, objective, training, recipe, Budget(tokens=args.tokens), args.seed, device="cpu",
               progress=lambda event: marks.append((time.monotonic(), event.tokens))))  # fmt: skip
@@ -150,7 +140,7 @@ def main() -> None:
     medians = {n: statistics.median(r["tokens_per_second"] for r in found) for n, found in results.items()}
     losses = {name: statistics.median(r["loss"] for r in found) for name, found in results.items()}
     print(f"\n{args.size}, {args.threads} threads, {args.tokens:,} tokens, medians of {args.repeats}")
-    print(f"ours (bf16)               {medians['ours']:>8,.0f} tokens/s, held-out loss {losses['ours']:.4f}")
+    print(f"ours ({precision()})               {medians['ours']:>8,.0f} tokens/s, held-out loss {losses['ours']:.4f}")
     print(f"torch.nn.LSTM ({args.peer_precision})      {medians['peer']:>8,.0f} tokens/s, "
           f"held-out loss {losses['peer']:.4f}")  # fmt: skip
     print(f"ratio                     {medians['ours'] / medians['peer']:.2f}")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from munmaek.nn.recurrent import BiLstm, put_back, reading_orders, scan
+from munmaek.nn.recurrent import BiLstm, put_back, reading_orders, scan, scan_simple
 
 DIRS, SEQ, BATCH, INPUTS, SIZE = 2, 7, 5, 6, 8
 
@@ -75,6 +75,31 @@ def test_it_is_torch_s_lstm_without_projection_and_clipping(given) -> None:
         expected, _ = peer(tensors[0][0])
         found, _ = scan(*(tensor[:1] for tensor in tensors[:4]))
     torch.testing.assert_close(found[0], expected, atol=1e-6, rtol=1e-5)
+
+
+@pytest.mark.parametrize("started", [False, True])
+def test_in_one_direction_torch_s_kernel_gives_what_the_plain_one_gives(given, started) -> None:
+    tensors, start = given(False, started)
+    before = (start[0][:1], start[1][:1]) if started else None
+    states, ends = scan_simple(*(t[0] for t in tensors[:4]), None if before is None else (before[0][0], before[1][0]))
+    theirs, cells = plain(*(t[:1] for t in tensors[:4]), None, before, 0.0, 0.0)
+    torch.testing.assert_close(states, theirs[0], atol=2e-6, rtol=1e-5)
+    torch.testing.assert_close(ends, (theirs[0, -1], cells[0, -1]), atol=2e-6, rtol=1e-5)
+    assert not any(end.requires_grad for end in ends)
+    asked = torch.randn_like(states)
+    gradients = [torch.autograd.grad((f * asked).sum(), tensors) for f in (states, theirs[0])]
+    for one, other in zip(*gradients, strict=True):
+        torch.testing.assert_close(one, other, atol=2e-5, rtol=1e-4)
+
+
+def test_in_one_direction_bfloat16_is_the_scan(given) -> None:
+    tensors, _ = given(False, False)
+    with torch.autocast("cpu", torch.bfloat16):
+        states, ends = scan_simple(*(tensor[0] for tensor in tensors[:4]))
+        expected, cells = scan(*(tensor[:1] for tensor in tensors[:4]))
+    assert torch.equal(states, expected[0])
+    assert torch.equal(ends[0], expected[0, -1])
+    assert torch.equal(ends[1], cells[0, -1])
 
 
 def test_bfloat16_products_are_near_float32_and_give_float32(given) -> None:

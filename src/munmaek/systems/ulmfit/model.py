@@ -12,7 +12,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
 from munmaek.core.errors import RequestError
-from munmaek.nn.recurrent import LstmLayer, reading_orders, scan
+from munmaek.nn.recurrent import LstmLayer, reading_orders, scan_simple
 from munmaek.nn.softmax import linear_cross_entropy, rows_at
 from munmaek.nn.transformer import Dropout, dropout
 
@@ -109,7 +109,7 @@ class WordDropout(Dropout):
 class WeightDropLstm(LstmLayer):
     """An LSTM layer whose state-to-state weights are dropped, once for all times of a batch (Merity 2018 §2, Wan 2013).
 
-    Rows of the weights stand in the order input, forget, output, new value, as `nn.recurrent.scan` takes them. Two
+    Rows of the weights stand in the order input, forget, output, new value, as `nn.recurrent` takes them. Two
     biases, as torch and fastai have them.
     """
 
@@ -134,14 +134,11 @@ class WeightDropLstm(LstmLayer):
         Args:
             window: so many tokens at a time, no gradient from one window into the one before; 0 is all at once.
         """
-        by_input, by_state = self.weight_input[None], self.weight_dropout(self.weight_state)[None]
-        bias = (self.bias_input + self.bias_state)[None]
+        by_state, bias = self.weight_dropout(self.weight_state), self.bias_input + self.bias_state
         found: list[Tensor] = []
         for part in inputs.split(window or len(inputs)):
-            before = None if start is None else (start[0][None], start[1][None])
-            states, cells = scan(part[None], by_input, by_state, bias, None, before)
-            found.append(states[0])
-            start = states[0, -1].detach(), cells[0, -1].detach()
+            states, start = scan_simple(part, self.weight_input, by_state, bias, start)
+            found.append(states)
         assert start is not None
         return (torch.cat(found) if len(found) > 1 else found[0]), start
 
