@@ -114,9 +114,9 @@ def train_peer(
     arguments = TrainingArguments(
         output_dir=tempfile.mkdtemp(dir=args.scratch), max_steps=steps, per_device_train_batch_size=in_a_step,
         learning_rate=rate, lr_scheduler_type="linear", warmup_steps=round(recipe.warmup * steps),
-        weight_decay=recipe.weight_decay,
-        adam_beta2=recipe.beta_2, adam_epsilon=recipe.epsilon, max_grad_norm=recipe.clip,
-        bf16=precision() == "bf16", use_cpu=True, logging_strategy="no", save_strategy="no", report_to=[], seed=args.seed, disable_tqdm=True, **grouping,
+        weight_decay=recipe.weight_decay, adam_beta2=recipe.beta_2, adam_epsilon=recipe.epsilon,
+        max_grad_norm=recipe.clip, bf16=precision() == "bf16", use_cpu=True, logging_strategy="no",
+        save_strategy="no", report_to=[], seed=args.seed, disable_tqdm=True, **grouping,
     )  # fmt: skip
     Trainer(model=model, args=arguments, train_dataset=rows, data_collator=counted, callbacks=[Mark()]).train()
     model.eval()
