@@ -16,12 +16,12 @@ SEEDS = {BUILT_IN: 1, "nsmc": 5}
 SMALL = {"tokenizer": "morpheme", "vocab_size": 4_000}
 """For the built-in corpus. Morphemes: in 눈이 and 눈을 the word is a token of its own, and its vector says nothing of
 the particle."""
-MATRICES = {"optimizer": "muon", "muon_rate": 0.04}
+FAST = {"optimizer": "muon", "muon_rate": 0.04, "batch_tokens": 1024}
 OWN: dict[str, dict[str, Any]] = {
-    "elmo": {"settings": {**MATRICES, "batch_tokens": 1024, "learning_rate": 1.5e-2}},
-    "ulmfit": {"settings": {**MATRICES, "batch_tokens": 1024, "learning_rate": 1.2e-2}},
-    "gpt": {"settings": {**MATRICES, "batch_tokens": 1024, "learning_rate": 1e-2, "num_layers": 4}},
-    "bert": {"settings": {**MATRICES, "batch_tokens": 2048, "learning_rate": 1e-2, "num_layers": 4, "mask_rate": 0.5,
+    "elmo": {"settings": {**FAST, "learning_rate": 1.5e-2}},
+    "ulmfit": {"settings": {**FAST, "learning_rate": 1.2e-2}},
+    "gpt": {"settings": {"num_layers": 4, "batch_tokens": 1024, "learning_rate": 1e-2}},
+    "bert": {"settings": {"num_layers": 4, "batch_tokens": 2048, "learning_rate": 1e-2, "mask_rate": 0.5,
                           "next_sentence": "off"}},
 }  # fmt: skip
 """For what is learnt in seconds: more layers than tiny has, since the senses part from layer to layer; much hidden at a
