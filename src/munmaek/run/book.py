@@ -49,7 +49,22 @@ class Book:
 
 
 @contextlib.contextmanager
-def _alone(file: IO[bytes]) -> Iterator[None]:
+def alone_in(folder: Path) -> Iterator[None]:
+    """Nobody else is in here for this folder while entered, in no process (but on Windows); the folder is made."""
+    folder.mkdir(parents=True, exist_ok=True)
+    if os.name == "nt":
+        yield
+        return
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        with _alone(handle):
+            yield
+    finally:
+        os.close(handle)
+
+
+@contextlib.contextmanager
+def _alone(file: IO[bytes] | int) -> Iterator[None]:
     try:
         import fcntl
     except ImportError:  # Windows

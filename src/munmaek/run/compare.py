@@ -21,6 +21,7 @@ from munmaek.data.morphemes import remembered
 from munmaek.run import in_context
 from munmaek.run.arms import Arm as Runner
 from munmaek.run.arms import ChanceArm, NetworkArm, Question, TestTokens, TfidfArm
+from munmaek.run.book import alone_in
 from munmaek.run.comparison import (
     FLOORS,
     SCRATCH,
@@ -311,14 +312,15 @@ def pretrained(request: Request, told: Told, name: str, texts: Sequence[str]) ->
     peak = runtime.peak_memory()
     model = load(folder, request.device)
     weights = _weights(folder)
-    known = _read_cards(request.out)
-    if known.get(name, {}).get("weights") != weights:
+    if _read_cards(request.out).get(name, {}).get("weights") != weights:
         found = ModelCard(
             name, card.title, card.paper, os.path.relpath(folder, request.out), made.size, made.parameters,
             made.tokens, made.steps, made.seconds, peak, model.tokenizer.kind, model.tokenizer.vocab_size,
             made.validation, *_bits(model, texts),
         )  # fmt: skip
-        files.write_json(request.out / CARDS, known | {name: {"weights": weights, "card": asdict(found)}})
+        with alone_in(request.out):
+            known = _read_cards(request.out) | {name: {"weights": weights, "card": asdict(found)}}
+            files.write_json(request.out / CARDS, known)
     return Pretrained(model, ModelCard(**_read_cards(request.out)[name]["card"]), weights)
 
 
