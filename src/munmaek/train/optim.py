@@ -136,8 +136,8 @@ def build_optimizer(model: nn.Module, recipe: Recipe, groups: Sequence[ParamGrou
     """The optimiser of a recipe over `groups` (all trainable parameters, factor 1, where None).
 
     AdamW is fused and decays matrices, not vectors (Loshchilov 2019). With `optimizer="muon"` the weight matrices of
-    linear and LSTM layers are updated by orthogonalised momentum (`Muon`) at a peak rate of
-    `muon_rate`; embeddings and vectors stay with AdamW. With "asgd" all are updated by `AveragedSgd`.
+    linear and LSTM layers are updated by orthogonalised momentum (`Muon`) at a peak rate of `muon_rate`; embeddings and
+    vectors stay with AdamW. With "asgd" all are updated by `AveragedSgd`.
     """
     groups = groups or [ParamGroup(list(model.parameters()))]
     hidden = _hidden_matrices(model) if recipe.optimizer == "muon" else set[nn.Parameter]()
