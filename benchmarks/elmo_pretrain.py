@@ -114,8 +114,10 @@ def peer(args: argparse.Namespace) -> dict[str, float]:
     training, held = ready.shards.split()
     torch.manual_seed(args.seed)
     config = card.config(**card.presets[args.size], vocab_size=ready.tokenizer.vocab_size)
-    model = plain_model(config, card.build(config))
+    started = card.build(config)
     objective = card.objective(config, ready.tokenizer, LENGTH, {})
+    objective.start_softmax(started, training)
+    model = plain_model(config, started)
     recipe = replace(card.recipes[args.size], precision=precision(), dropout=args.dropout, **OPTIMIZER)
     table = torch.from_numpy(objective.speller.table.astype("int64"))
     optimizer = torch.optim.AdamW(model.parameters(), betas=(recipe.beta_1, recipe.beta_2), eps=recipe.epsilon,

@@ -15,7 +15,7 @@ from typing import Any
 
 WARM_STEPS = 4
 LENGTH = 128
-HELD_OUT_BATCHES = 20
+HELD_OUT_BATCHES = 5
 Marks = list[tuple[float, int]]
 Arm = Callable[[argparse.Namespace], dict[str, float]]
 
@@ -53,6 +53,8 @@ def train_ours(
     torch.manual_seed(args.seed)
     model = card.build(card.config(**card.presets[args.size], vocab_size=ready.tokenizer.vocab_size))
     objective = card.objective(model.config, ready.tokenizer, LENGTH, options)
+    if name == "elmo":  # whose peer starts with our weights, the bias too
+        objective.start_softmax(model, ready.shards.split()[0])
     recipe = replace(card.recipes[args.size], precision=precision(), dropout=args.dropout, **changes)
     marks: Marks = []
     train(Job(model, objective, ready.shards.split()[0], recipe, Budget(tokens=args.tokens), args.seed, device="cpu",
@@ -129,7 +131,7 @@ def held_out_loss(loss_of: Callable[[dict[str, Any]], tuple[float, int]], object
 
     total = count = 0.0
     batches = objective.batches(shards, seed=1, batch_tokens=4096)
-    with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
+    with torch.no_grad(), torch.autocast("cpu", torch.bfloat16, enabled=precision() == "bf16"):
         for _ in range(HELD_OUT_BATCHES):
             nats, targets = loss_of({name: torch.from_numpy(array) for name, array in next(batches).arrays.items()})
             total, count = total + nats, count + targets

@@ -5,7 +5,7 @@
 The peer is torch's own LSTM (`nn.LSTM`, one a layer, weight drop by setting the dropped matrix), embeddings, a tied
 linear layer and `cross_entropy` over the whole vocabulary, in float32 or, with `--peer-precision bf16`, under autocast.
 Both arms have the same tokenizer, shards, batches, initial weights, dropouts, regularisers, AdamW, schedule and
-threads, and stop after the same number of tokens. Every arm is a process of its own, in turn; printed are medians of
+threads, and stop after the same number of tokens; ours trains on a sampled softmax where its size has one (mini does). Every arm is a process of its own, in turn; printed are medians of
 tokens a second after the first steps, and the loss of both on the same held-out reviews.
 """
 
@@ -94,6 +94,7 @@ def arm(args: argparse.Namespace) -> dict[str, float]:
     shape = {**card.presets[args.size], "dropout_factor": args.dropout_factor}
     model = card.build(card.config(**shape, vocab_size=ready.tokenizer.vocab_size))
     objective = card.objective(model.config, ready.tokenizer, 128, {"rows": "documents"})
+    objective.start_softmax(model, training)
     kind = precision() if args.arm == "ours" else args.peer_precision
     if args.arm == "peer":
         model = obvious(model)

@@ -10,6 +10,8 @@ import pytest
 import torch
 from bench import BATCH_TOKENS, Bench
 
+from munmaek.core.contracts import StartingObjective
+
 
 def test_seeking_equals_replaying(bench: Bench) -> None:
     objective = bench.objective(bench.model())
@@ -51,6 +53,21 @@ def test_the_first_loss_is_near_theory(bench: Bench) -> None:
     assert set(parts.sums) == set(bench.facts.theory)
     for name, expected in bench.facts.theory.items():
         assert float(parts.sums[name].detach()) / parts.counts[name] == pytest.approx(values[expected], rel=0.06)
+
+
+def test_a_start_at_frequencies_has_the_entropy_of_single_words(bench: Bench) -> None:
+    model, data = bench.model().eval(), bench.prepared.shards
+    objective = bench.objective(model)
+    if not isinstance(objective, StartingObjective):
+        pytest.skip("its softmax has no bias for a word, or it has no softmax")
+    objective.start_softmax(model, data)
+    shares = data.counts() / data.num_tokens
+    entropy = -float((shares[shares > 0] * np.log(shares[shares > 0])).sum())
+    assert entropy < 0.95 * math.log(bench.prepared.tokenizer.vocab_size), "there is something to know"
+    parts = objective.loss(model, bench.inputs(bench.batch(objective)))
+    words = [name for name, theory in bench.facts.theory.items() if theory == "ln V"]
+    for name in words:
+        assert float(parts.sums[name].detach()) / parts.counts[name] == pytest.approx(entropy, rel=0.08)
 
 
 def test_every_part_reacts_to_every_label_value(bench: Bench) -> None:

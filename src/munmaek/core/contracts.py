@@ -162,6 +162,15 @@ class CarryingObjective(Objective, Protocol):
 
 
 @runtime_checkable
+class StartingObjective(Objective, Protocol):
+    """An objective that lets a new model begin with what counting alone tells of the corpus."""
+
+    def start_softmax(self, model: torch.nn.Module, data: Any) -> None:
+        """Set the bias of the model's softmax to the logarithms of how often each word is a label."""
+        ...
+
+
+@runtime_checkable
 class PreparingObjective(Objective, Protocol):
     """An objective that makes something of the corpus before its first batch and keeps it (co-occurrences)."""
 

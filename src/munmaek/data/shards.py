@@ -26,6 +26,7 @@ VERSION = 1
 MANIFEST = "shards.json"
 _BATCH = 16_384  # sentences tokenised at once
 _BATCH_CHARACTERS = 4 << 20
+_COUNTED = 1 << 20  # tokens counted at once
 _SPLIT_STREAM = 7_101
 _AGAIN = "Delete the folder and run the same command again."
 
@@ -117,6 +118,20 @@ class Shards:
         total = int(lengths.sum())
         starts = np.cumsum(lengths) - lengths
         return np.arange(total, dtype=np.int64) + np.repeat(first - starts, lengths)
+
+    def counts(self) -> NDArray[np.int64]:
+        """(vocab_size,) how often each id occurs in this view, in bounded memory."""
+        found = np.zeros(self.vocab_size, np.int64)
+        first, last = self._spans()
+        starts, stops = self.sentence_offsets[first], self.sentence_offsets[last]
+        ends = np.cumsum(stops - starts)
+        total = int(ends[-1]) if len(ends) else 0
+        cuts = np.searchsorted(ends, np.arange(0, total, _COUNTED), side="right").tolist()
+        for begin, end in pairwise([*cuts, len(ends)]):
+            sizes = stops[begin:end] - starts[begin:end]
+            shifts = np.repeat(starts[begin:end] - (np.cumsum(sizes) - sizes), sizes)
+            found += np.bincount(self.ids[np.arange(len(shifts)) + shifts], minlength=len(found))
+        return found
 
     def document(self, index: int) -> list[NDArray[Any]]:
         """The sentences of one document (an index of the whole corpus) as arrays of ids."""

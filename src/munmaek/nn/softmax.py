@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import nn
 
 CHUNK = {"cpu": 64, "cuda": 256}
@@ -74,6 +76,20 @@ def rows_at(states: torch.Tensor, places: torch.Tensor) -> torch.Tensor:
         states: (batch, seq, dim). places: (chosen,) numbers of states, counted through the batch.
     """
     return states.flatten(0, 1)[nn.functional.pad(places, (0, -len(places) % ROW_STEP))]
+
+
+def start_at_frequencies(bias: nn.Parameter, counts: NDArray[np.int64]) -> None:
+    """Set a softmax's bias to the logarithms of the labels' frequencies, the mean frequency being 0.
+
+    So the first loss is about the entropy of single words, which takes tens to hundreds of steps to learn otherwise;
+    the softmax of a sample, whose steps reach few words, takes longest. One is added to every count.
+
+    Args:
+        bias: (vocab,), set in place. counts: (vocab,) how often each word is a label.
+    """
+    shares = (counts + 1.0) * (len(counts) / (counts + 1.0).sum())
+    with torch.no_grad():
+        bias.copy_(torch.from_numpy(np.log(shares)))
 
 
 def linear_cross_entropy(

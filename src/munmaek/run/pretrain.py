@@ -15,7 +15,7 @@ from torch import nn
 
 from munmaek import systems
 from munmaek.core.config import to_dict
-from munmaek.core.contracts import Objective, PreparingObjective, System, Tokenizer
+from munmaek.core.contracts import Objective, PreparingObjective, StartingObjective, System, Tokenizer
 from munmaek.core.errors import RequestError
 from munmaek.core.recipe import Budget, Recipe
 from munmaek.data.phrases import Phrasing, phrasing_of
@@ -26,8 +26,8 @@ from munmaek.train import distributed
 from munmaek.train.optim import ParamGroup
 from munmaek.train.trainer import Event, Job, Outcome, measure, train
 
-VALIDATION_TARGETS = 8_192
-"""Predictions asked for at each validation, always the same ones: no large part of a budget of minutes."""
+VALIDATION_TARGETS = {"on the way": 1_024, "at the end": 8_192}
+"""Predictions asked for at a validation, always the same ones: no large part of a budget of a minute."""
 VALIDATION_SEED = 1
 OFTEN = 0.02
 """Share of a training between validations where the optimiser waits for what they say."""
@@ -108,6 +108,8 @@ def pretrain(
             distributed.meet()
         model = start.module if start else fresh(card, size, prepared.tokenizer, model_settings, seed)
         objective = card.objective(model.config, prepared.tokenizer, recipe.max_length, options)
+        if start is None and isinstance(objective, StartingObjective):
+            objective.start_softmax(model, prepared.shards.split()[0])
         identity = _identity(card, size, budget, seed, recipe, options, model_settings, prepared, init)
         with _Reporter(progress, out, tensorboard) as report:
             if card.fit is not None:
@@ -194,13 +196,17 @@ def _train(
     if isinstance(objective, PreparingObjective):
         objective.prepare(training, _Teller(progress))
 
-    def validate(module: nn.Module) -> dict[str, float]:
-        return measure(module, objective, held_out, seed=VALIDATION_SEED, batch_tokens=recipe.batch_tokens,
-                       most_targets=VALIDATION_TARGETS)  # fmt: skip
+    def validation(when: str) -> Callable[[nn.Module], dict[str, float]] | None:
+        if not held_out.num_documents:
+            return None
+        most, batch_tokens = VALIDATION_TARGETS[when], recipe.batch_tokens
+        return lambda module: measure(
+            module, objective, held_out, seed=VALIDATION_SEED, batch_tokens=batch_tokens, most_targets=most
+        )
 
     outcome = train(
         Job(model, objective, training, recipe, Budget.parse(budget), seed, out / model_folder.TRAINING,
-            groups=groups, validate=validate if held_out.num_documents else None,
+            groups=groups, validate=validation("on the way"), validate_last=validation("at the end"),
             validate_every=OFTEN if recipe.optimizer == "asgd" else 0.1, device=device, progress=progress,
             identity=identity, save_every_steps=save_every_steps)
     )  # fmt: skip
@@ -218,7 +224,7 @@ def _count(
     card.fit(model, objective, training, lambda share: tell("counting", share))
     measured = [
         measure(model.eval(), objective, part, seed=VALIDATION_SEED, batch_tokens=recipe.batch_tokens,
-                most_targets=VALIDATION_TARGETS) if part.num_documents else {}
+                most_targets=VALIDATION_TARGETS["at the end"]) if part.num_documents else {}
         for part in (training, held_out)
     ]  # fmt: skip
     seconds = time.monotonic() - began

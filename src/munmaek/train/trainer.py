@@ -58,6 +58,7 @@ class Job:
         folder: where checkpoints go; None keeps nothing on disk.
         groups: parameters with their own factor on the learning rate; None is all of them, factor 1.
         validate: model -> metrics, in evaluation mode, every `validate_every` (share of the whole) and at the end.
+        validate_last: what stands in for `validate` after the last step, a longer look perhaps.
         best: (metric, "max" or "min"): the weights of the best validation are put back at the end.
         identity: what a checkpoint must agree on to be gone on with.
         save_every_seconds, save_every_steps: how often a checkpoint is written; whichever comes first.
@@ -74,6 +75,7 @@ class Job:
     groups: list[ParamGroup] | None = None
     validate: Callable[[nn.Module], dict[str, float]] | None = None
     validate_every: float = 0.1
+    validate_last: Callable[[nn.Module], dict[str, float]] | None = None
     best: tuple[str, str] | None = None
     device: str = "auto"
     progress: Callable[[Event], None] | None = None
@@ -240,10 +242,11 @@ class _Training:
         before, now = self.plan.progress(state.step - 1), self.plan.progress(state.step)
         if now < 1.0 and int(before / job.validate_every + 1e-9) == int(now / job.validate_every + 1e-9):
             return
+        validate = job.validate if now < 1.0 else job.validate_last or job.validate
         self.model.eval()
         with self.learner.optimizer.averaged():
             with torch.no_grad(), distributed.autocast(self.device, self.precision):
-                metrics = distributed.from_first(job.validate(self.model))
+                metrics = distributed.from_first(validate(self.model))
             self._keep_best(metrics)
         state.validation, state.seconds = metrics, self.elapsed()
         state.history.append({"step": state.step, "tokens": state.tokens, "seconds": round(state.seconds, 3),

@@ -67,6 +67,17 @@ def test_views_count_only_their_documents(shards: Shards) -> None:
         shards.subset([24])
 
 
+@pytest.mark.parametrize("at_once", [1, 7, 1 << 20])
+def test_ids_are_counted_a_few_documents_at_a_time(shards: Shards, at_once: int, monkeypatch) -> None:
+    monkeypatch.setattr("munmaek.data.shards._COUNTED", at_once)
+    size = shards.vocab_size
+    assert shards.counts().tolist() == np.bincount(shards.ids, minlength=size).tolist()
+    chosen = [0, 1, 5, 9, 23]
+    ids = np.concatenate([part for index in chosen for part in shards.document(index)])
+    assert shards.subset(chosen).counts().tolist() == np.bincount(ids, minlength=size).tolist()
+    assert not shards.subset([]).counts().any()
+
+
 def test_splits_are_repeatable_and_disjoint(shards: Shards) -> None:
     train, held = shards.split(share=0.25, seed=3)
     assert held.num_documents == 6

@@ -1,10 +1,11 @@
 from __future__ import annotations
 
+import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
 
-from munmaek.nn.softmax import CHUNK, ROW_STEP, linear_cross_entropy, rows_at
+from munmaek.nn.softmax import CHUNK, ROW_STEP, linear_cross_entropy, rows_at, start_at_frequencies
 
 ROWS = CHUNK["cpu"]
 
@@ -13,6 +14,13 @@ def make(rows: int, dim: int = 12, vocab: int = 40) -> tuple[torch.Tensor, ...]:
     torch.manual_seed(rows)
     hidden, weight = torch.randn(rows, dim, requires_grad=True), torch.randn(vocab, dim, requires_grad=True)
     return hidden, weight, torch.randn(vocab, requires_grad=True), torch.randint(vocab, (rows,))
+
+
+def test_a_softmax_starts_at_frequencies() -> None:
+    bias = torch.nn.Parameter(torch.randn(4))
+    start_at_frequencies(bias, np.array([0, 6, 2, 89], np.int64))
+    torch.testing.assert_close(torch.softmax(bias.detach(), 0), torch.tensor([0.01, 0.07, 0.03, 0.9]) / 1.01)
+    assert float(bias.detach().exp().mean()) == pytest.approx(1)
 
 
 @pytest.mark.parametrize("rows", [1, 7, ROWS, ROWS + 1, 3 * ROWS - 5])

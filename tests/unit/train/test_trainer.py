@@ -6,6 +6,7 @@ import json
 import math
 import os
 import signal
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -190,6 +191,17 @@ def test_best_weights_come_back() -> None:
     outcome: Outcome = train(this)
     assert outcome.best_step == 20
     assert all(torch.equal(a, b) for a, b in zip(weights(this.model), max(seen, key=lambda s: s[0])[1], strict=True))
+
+
+def test_the_last_validation_may_be_another_one() -> None:
+    asked: list[str] = []
+
+    def looking(name: str) -> Callable[[torch.nn.Module], dict[str, float]]:
+        return lambda model: {"score": float(len(asked.append(name) or asked))}
+
+    outcome = train(job(validate=looking("way"), validate_last=looking("end"), validate_every=0.25))
+    assert asked == ["way", "way", "way", "end"]
+    assert outcome.validation == {"score": 4.0}
 
 
 def test_a_time_budget_is_kept_within_five_percent() -> None:

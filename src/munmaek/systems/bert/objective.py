@@ -17,6 +17,7 @@ from munmaek.core.contracts import Batch, LossParts, Tokenizer
 from munmaek.core.errors import DataError, RequestError
 from munmaek.core.positions import walk
 from munmaek.data.chunks import Chunks, batches_of, cut
+from munmaek.nn.softmax import start_at_frequencies
 from munmaek.systems.bert import samples
 from munmaek.systems.bert.masking import Masker, MaskRate, yes
 from munmaek.systems.bert.samples import Rows
@@ -66,6 +67,10 @@ class BertObjective:
         self.masker = Masker(self.special, tokenizer.vocab_size, yes(whole_word, "whole_word"))
         self.notes: list[str] = []
         self._tables: list[_Table] = []
+
+    def start_softmax(self, model: nn.Module, data: Any) -> None:
+        """See `contracts.StartingObjective`."""
+        start_at_frequencies(model.word_bias, data.counts())  # type: ignore[arg-type]
 
     # ---- data -----------------------------------------------------------------------------------------------------
 

@@ -13,10 +13,9 @@ from torch import Tensor, nn
 
 from munmaek.core.errors import RequestError
 from munmaek.nn.recurrent import BiLstm, put_back, reading_orders
-from munmaek.nn.softmax import linear_cross_entropy
+from munmaek.nn.sampling import cross_entropies
 from munmaek.nn.transformer import Dropout
 from munmaek.systems.elmo.characters import FILL, num_symbols
-from munmaek.systems.elmo.sampling import sample_words
 
 FILTERS = ((1, 32), (2, 32), (3, 64), (4, 128), (5, 256), (6, 512), (7, 1024))
 """(width, number) of the published CNN: 2,048 filters."""
@@ -266,15 +265,6 @@ class ElmoForPreTraining(nn.Module):
         states = elmo.dropout(layers[-1]).flatten(1, 2)
         wanted = labels.transpose(1, 2).flatten(1)
         rows = [(side[asked >= 0], asked[asked >= 0]) for side, asked in zip(states, wanted, strict=True)]
-        found = self._losses(rows)
+        tries = self.config.sampled_words if self.training else 0
+        found = cross_entropies(rows, self.softmax_weight, self.softmax_bias, tries)
         return Output([loss for loss, _ in found], [hits for _, hits in found], carried)
-
-    def _losses(self, rows: list[tuple[Tensor, Tensor]]) -> list[tuple[Tensor, Tensor | None]]:
-        """Summed cross entropy and hits of (states, labels); in training over a sample of a large vocabulary."""
-        weight, bias, tries = self.softmax_weight, self.softmax_bias, self.config.sampled_words
-        if not (self.training and torch.is_grad_enabled() and 0 < 4 * tries <= len(bias)):
-            return [linear_cross_entropy(hidden, weight, bias, labels) for hidden, labels in rows]
-        sample = sample_words(torch.cat([labels for _, labels in rows]), len(bias), tries)
-        weight, bias = weight[sample.words], bias[sample.words] - sample.log_chances
-        places = sample.places.split([len(labels) for _, labels in rows])
-        return [linear_cross_entropy(rows[d][0], weight, bias, places[d]) for d in range(len(rows))]

@@ -16,6 +16,7 @@ from munmaek.core.errors import DataError, RequestError
 from munmaek.core.positions import walk
 from munmaek.core.runtime import permutation, world
 from munmaek.data.chunks import Ints, batches_of, cut
+from munmaek.nn.softmax import start_at_frequencies
 from munmaek.systems.elmo.characters import Speller
 
 OPTIONS = {
@@ -67,6 +68,12 @@ class ElmoObjective:
         self.carried: dict[str, Tensor] = {}
         self._measured: dict[str, Tensor] = {}
         self._known: list[_Rows] = []
+
+    def start_softmax(self, model: nn.Module, data: Any) -> None:
+        """See `contracts.StartingObjective`; of both directions, whose last labels are the marks of a document."""
+        counts = 2 * data.counts()
+        counts[[self.begin, self.end]] += data.num_documents
+        start_at_frequencies(model.softmax_bias, counts)  # type: ignore[arg-type]
 
     # ---- data -----------------------------------------------------------------------------------------------------
 

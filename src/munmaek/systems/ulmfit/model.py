@@ -13,18 +13,19 @@ from torch import Tensor, nn
 
 from munmaek.core.errors import RequestError
 from munmaek.nn.recurrent import LstmLayer, reading_orders, scan_simple
-from munmaek.nn.softmax import linear_cross_entropy, rows_at
+from munmaek.nn.sampling import cross_entropies
+from munmaek.nn.softmax import rows_at
 from munmaek.nn.transformer import Dropout, dropout
 
 PRESETS = {
-    "tiny": {"dim": 128, "hidden": 256, "num_layers": 2},
-    "mini": {"dim": 256, "hidden": 512, "num_layers": 2},
+    "tiny": {"dim": 128, "hidden": 256, "num_layers": 2, "sampled_words": 1024},
+    "mini": {"dim": 256, "hidden": 512, "num_layers": 2, "sampled_words": 1024},
     "small": {"dim": 320, "hidden": 768, "num_layers": 3},
     "medium": {"dim": 400, "hidden": 960, "num_layers": 3},
     "base": {"dim": 400, "hidden": 1152, "num_layers": 3},
 }
 """Base is Howard 2018 §4.1 (1150 hidden units there; 1152 in fastai's released models, and here). Tiny and mini, for
-budgets of minutes, have two layers instead of three."""
+budgets of minutes, have two layers instead of three and a sampled softmax."""
 DIRECTIONS = ("forward", "backward")
 State = list[tuple[Tensor, Tensor]]
 """Of each layer the states (batch, size) and the cells (batch, size)."""
@@ -45,6 +46,8 @@ class UlmfitConfig:
         hidden_dropout: between layers. output_dropout: before the softmax. All but the first and the weights' are
             locked: one mask for all tokens of a row (Gal 2016). dropout_factor: on all of them.
         init_range: embeddings start uniform in plus or minus this.
+        sampled_words: draws of words for the softmax in training; all words count, as published, at 0 and while the
+            vocabulary is smaller than four times that.
     """
 
     vocab_size: int
@@ -61,6 +64,7 @@ class UlmfitConfig:
     output_dropout: float = 0.1
     dropout_factor: float = 1.0
     init_range: float = 0.3
+    sampled_words: int = 0
 
     def __post_init__(self) -> None:
         where, sizes = "model settings", (self.vocab_size, self.dim, self.hidden, self.num_layers, self.window)
@@ -69,6 +73,8 @@ class UlmfitConfig:
         if self.direction not in DIRECTIONS:
             raise RequestError(f"no direction {self.direction!r}", where=where, fix="It is forward or backward.")
         rates = [self.rate(name) for name in RATES]
+        if self.sampled_words < 0:
+            raise RequestError("sampled_words is negative", where=where, fix="Give 0 for the full softmax.")
         if self.dropout_factor < 0 or not all(0 <= rate < 1 for rate in rates):
             raise RequestError("a dropout must lie in [0, 1)", where=where, fix="Give a smaller dropout_factor.")
 
@@ -257,9 +263,9 @@ class UlmfitForPreTraining(nn.Module):
     ) -> tuple[Tensor, Tensor | None]:  # fmt: skip
         """Summed cross entropy of the labels where `mask` is True, nats; and the hits, None where gradients are on."""
         places = mask.flatten().nonzero()[:, 0]
-        return linear_cross_entropy(
-            rows_at(states, places), self.encoder.words.weight, self.word_bias, labels.flatten()[places]
-        )
+        rows = [(rows_at(states, places), labels.flatten()[places])]
+        tries = self.config.sampled_words if self.training else 0
+        return cross_entropies(rows, self.encoder.words.weight, self.word_bias, tries)[0]
 
     def logits(self, states: Float[Tensor, "*rows dim"]) -> Float[Tensor, "*rows vocab"]:
         """Scores of every word, before the softmax."""

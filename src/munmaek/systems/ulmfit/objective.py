@@ -15,6 +15,7 @@ from munmaek.core.errors import DataError, RequestError
 from munmaek.core.positions import walk
 from munmaek.core.runtime import world
 from munmaek.data.chunks import batches_of
+from munmaek.nn.softmax import start_at_frequencies
 from munmaek.systems.ulmfit.stream import SHORTEST, Lanes, Rows, Stream
 
 MODES = ("auto", "documents", "stream")
@@ -65,6 +66,12 @@ class UlmfitObjective:
         self.notes: list[str] = []
         self._watched: dict[str, Tensor] = {}
         self._rows: list[tuple[Any, Rows]] = []
+
+    def start_softmax(self, model: nn.Module, data: Any) -> None:
+        """See `contracts.StartingObjective`; the border is each document's last label."""
+        counts = data.counts()
+        counts[self.border] += data.num_documents
+        start_at_frequencies(model.word_bias, counts)  # type: ignore[arg-type]
 
     # ---- data -----------------------------------------------------------------------------------------------------
 

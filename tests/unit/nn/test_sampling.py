@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import math
+import sys
 
 import pytest
 import torch
 
+from munmaek import systems
+from munmaek.nn import sampling
+from munmaek.nn.sampling import cross_entropies, sample_words
 from munmaek.nn.softmax import linear_cross_entropy
-from munmaek.systems.elmo.sampling import sample_words
 
 VOCABULARY, TRIES = 400, 60
 
@@ -93,29 +96,48 @@ def test_training_on_samples_finds_the_solution_of_the_full_softmax() -> None:
     assert uniform > 0.5, "there was something to learn"
 
 
-def test_only_training_on_a_large_vocabulary_samples(build, elmo_card, words) -> None:
-    from munmaek.systems.elmo import model as elmo_model
-
+def test_one_sample_for_all_rows_and_only_where_it_is_smaller(monkeypatch) -> None:
     asked: list[int] = []
-    original = elmo_model.sample_words
 
     def spy(labels, vocab_size, tries):
-        asked.append(tries)
-        return original(labels, vocab_size, tries)
+        asked.append(len(labels))
+        return sample_words(labels, vocab_size, tries)
 
-    elmo_model.sample_words = spy
-    try:
-        given = (torch.full((2, 50), 5), torch.tensor([[[0, 1]], [[1, 0]]]), torch.tensor([[[3, 4]], [[5, -1]]]),
-                 torch.tensor([2]))  # fmt: skip
-        large, small = build(vocab_size=400, sampled_words=100), build(vocab_size=399, sampled_words=100)
-        loss = sum(large.train()(*given).losses)
-        assert asked == [100]
-        loss.backward()
-        assert bool(large.softmax_weight.grad.any())
-        large.eval()(*given)
-        small.train()(*given)
-        with torch.no_grad():
-            large.train()(*given)
-        assert asked == [100]
-    finally:
-        elmo_model.sample_words = original
+    monkeypatch.setattr(sampling, "sample_words", spy)
+    torch.manual_seed(0)
+    weight, bias = torch.randn(400, 8, requires_grad=True), torch.randn(400)
+    rows = [(torch.randn(64, 8), torch.randint(0, 400, (n,))) for n in (50, 64)]
+    full = [linear_cross_entropy(states, weight, bias, labels)[0] for states, labels in rows]
+    sampled = [loss for loss, hits in cross_entropies(rows, weight, bias, 100) if hits is None]
+    assert asked == [50 + 64]
+    assert len(sampled) == 2
+    for one, other in zip(sampled, full, strict=True):
+        assert abs(float(one - other)) > 1e-3
+        torch.testing.assert_close(one, other, rtol=0.2, atol=0)
+    sum(sampled).backward()
+    assert 100 < int((weight.grad != 0).any(1).sum()) < 250, "the labels and the different draws, no other word"
+    for tries in (0, 101):
+        assert [float(loss) for loss, _ in cross_entropies(rows, weight, bias, tries)] == [float(x) for x in full]
+    with torch.no_grad():
+        (_, hits), _ = cross_entropies(rows, weight, bias, 100)
+    assert hits is not None
+    assert asked == [50 + 64]
+
+
+@pytest.mark.parametrize("name", ["elmo", "ulmfit"])
+def test_only_training_samples(name: str, monkeypatch) -> None:
+    asked: list[int] = []
+
+    def spy(rows, weight, bias, tries):
+        asked.append(tries)
+        return cross_entropies(rows, weight, bias, tries)
+
+    card = systems.load(name)
+    monkeypatch.setattr(sys.modules[card.build.__module__], "cross_entropies", spy)
+    preset = {**card.presets["mini"], "sampled_words": 100}
+    model = card.build(card.config(**preset, vocab_size=400))
+    ids, mask = torch.tensor([[3, 4], [5, 6]]), torch.ones(2, 2, dtype=torch.bool)
+    given = (torch.full((7, 50), 5), torch.stack([ids, ids]), torch.stack([ids, ids]), torch.tensor([2, 2]))
+    for training in (True, False):
+        model.train(training)(*(given if name == "elmo" else (ids, mask, ids)))
+    assert asked == [100, 0]

@@ -4,11 +4,17 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
+
+from munmaek.nn.softmax import linear_cross_entropy
+
+LEAST = 4
+"""With less than so many words for every draw, all words count: a sample would hardly be smaller."""
 
 
 class Sample(NamedTuple):
@@ -35,6 +41,25 @@ def sample_words(labels: Int[Tensor, " rows"], vocab_size: int, tries: int) -> S
     log_chances = _log_chances(words, vocab_size, tries)
     log_chances[places[: len(labels)]] = 0.0
     return Sample(words, log_chances, places[: len(labels)])
+
+
+def cross_entropies(
+    rows: Sequence[tuple[Tensor, Tensor]], weight: Float[Tensor, "vocab dim"], bias: Float[Tensor, " vocab"], tries: int
+) -> list[tuple[Tensor, Tensor | None]]:
+    """Summed cross entropy, nats, and hits of (states, labels), as `linear_cross_entropy` gives them, for each pair.
+
+    Where gradients are on and the vocabulary is `LEAST` times as large as `tries`, over one sample of it for all
+    pairs; there are no hits then.
+
+    Args:
+        rows: states (rows, dim) and labels (labels,); states past the labels' are padding. tries: draws; 0 is never.
+    """
+    if not (torch.is_grad_enabled() and 0 < LEAST * tries <= len(bias)):
+        return [linear_cross_entropy(states, weight, bias, labels) for states, labels in rows]
+    sample = sample_words(torch.cat([labels for _, labels in rows]), len(bias), tries)
+    weight, bias = weight[sample.words], bias[sample.words] - sample.log_chances
+    places = sample.places.split([len(labels) for _, labels in rows])
+    return [linear_cross_entropy(states, weight, bias, at) for (states, _), at in zip(rows, places, strict=True)]
 
 
 def _log_chances(words: Int[Tensor, " words"], vocab_size: int, tries: int) -> Float[Tensor, " words"]:
