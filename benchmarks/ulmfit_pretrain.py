@@ -5,8 +5,9 @@
 The peer is torch's own LSTM (`nn.LSTM`, one a layer, weight drop by setting the dropped matrix), embeddings, a tied
 linear layer and `cross_entropy` over the whole vocabulary, in float32 or, with `--peer-precision bf16`, under autocast.
 Both arms have the same tokenizer, shards, batches, initial weights, dropouts, regularisers, AdamW, schedule and
-threads, and stop after the same number of tokens; ours trains on a sampled softmax where its size has one (mini does). Every arm is a process of its own, in turn; printed are medians of
-tokens a second after the first steps, and the loss of both on the same held-out reviews.
+threads, and stop after the same number of tokens; ours trains on a sampled softmax where its size has one (mini does).
+Every arm is a process of its own, in turn; printed are medians of tokens a second after the first steps, and the loss
+of both on the same held-out reviews, over the whole vocabulary.
 """
 
 from __future__ import annotations
