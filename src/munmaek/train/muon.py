@@ -61,11 +61,35 @@ def orthogonal(matrices: Float[Tensor, "matrices rows columns"]) -> Float[Tensor
     tall = matrices.shape[1] > matrices.shape[2]
     wide = matrices.mT if tall else matrices
     wide = wide / torch.linalg.matrix_norm(wide, keepdim=True).clamp(min=SMALLEST)
+    in_gram = wide.dtype == torch.float32 and wide.shape[2] >= 2 * wide.shape[1]
+    wide = (rounds_on_gram if in_gram else rounds)(wide)
+    return wide.mT if tall else wide
+
+
+def rounds(wide: Float[Tensor, "matrices rows columns"]) -> Float[Tensor, "matrices rows columns"]:
+    """Newton-Schulz rounds X <- (a + b XX' + c (XX')^2) X, for rows <= columns."""
     a, b, c = COEFFICIENTS
     for _ in range(ROUNDS):
         gram = wide @ wide.mT
         wide = torch.baddbmm(wide, torch.baddbmm(gram, gram, gram, beta=b, alpha=c), wide, beta=a)
-    return wide.mT if tall else wide
+    return wide
+
+
+def rounds_on_gram(wide: Float[Tensor, "matrices rows columns"]) -> Float[Tensor, "matrices rows columns"]:
+    """The same rounds on G = XX' alone, which stays a polynomial of what it was: G <- PGP with P = a + b G + c G^2.
+
+    The product of all P then meets X once: 66 rows^3 of multiplications instead of 170 where there are eight times as
+    many columns as rows, 50 instead of 90 at four times. In float32 alone: eigenvalues of G are squares.
+    """
+    a, b, c = COEFFICIENTS
+    gram = wide @ wide.mT
+    identity = torch.eye(wide.shape[1], dtype=wide.dtype, device=wide.device)
+    whole = factor = torch.baddbmm(gram, gram, gram, beta=b, alpha=c) + a * identity
+    for _ in range(ROUNDS - 1):
+        gram = factor @ gram @ factor
+        factor = torch.baddbmm(gram, gram, gram, beta=b, alpha=c) + a * identity
+        whole = factor @ whole
+    return whole @ wide
 
 
 def _alike(parameters: list[Tensor]) -> Iterator[list[Tensor]]:

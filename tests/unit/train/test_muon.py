@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from munmaek.train import muon
-from munmaek.train.muon import Muon, orthogonal
+from munmaek.train.muon import Muon, orthogonal, rounds, rounds_on_gram
 
 SHAPES = [(48, 32), (32, 48), (48, 32), (40, 40)]
 
@@ -58,6 +58,29 @@ def test_singular_values_come_near_one(shape: tuple[int, int]) -> None:
     torch.testing.assert_close(inner, torch.diag_embed(inner.diagonal(dim1=1, dim2=2)), rtol=0, atol=1e-3)
     assert torch.linalg.svdvals(made).max() < 1.3
     assert torch.linalg.svdvals(made).median() > 0.6
+
+
+@pytest.mark.parametrize("kind", ["all alike", "falling by six powers of ten", "of rank three"])
+@pytest.mark.parametrize("columns", [48, 192])
+def test_rounds_on_the_gram_matrix_are_the_rounds(kind: str, columns: int) -> None:
+    generator = torch.Generator().manual_seed(6)
+    left = torch.linalg.qr(torch.randn(2, 24, 24, generator=generator))[0]
+    right = torch.linalg.qr(torch.randn(2, columns, 24, generator=generator))[0]
+    values = {"all alike": torch.ones(24), "falling by six powers of ten": torch.logspace(0, -6, 24),
+              "of rank three": (torch.arange(24) < 3).float()}[kind]  # fmt: skip
+    wide = (left * values) @ right.mT / values.norm()
+    exact = rounds(wide.double())
+    torch.testing.assert_close(rounds_on_gram(wide).double(), exact, rtol=0, atol=2e-4)
+    assert float((rounds_on_gram(wide) - exact).norm() / exact.norm()) < 1e-3
+
+
+def test_float32_of_twice_as_many_columns_goes_by_the_gram_matrix(monkeypatch: pytest.MonkeyPatch) -> None:
+    taken: list[torch.Size] = []
+    monkeypatch.setattr(muon, "rounds_on_gram", lambda wide: taken.append(wide.shape) or rounds_on_gram(wide))
+    for shape in ((2, 8, 16), (2, 16, 8), (2, 8, 15)):
+        orthogonal(torch.randn(shape))
+        orthogonal(torch.randn(shape).bfloat16())
+    assert taken == [(2, 8, 16), (2, 8, 16)]
 
 
 def test_nothing_of_nothing() -> None:
