@@ -70,7 +70,7 @@ def test_rounds_on_the_gram_matrix_are_the_rounds(kind: str, columns: int) -> No
               "of rank three": (torch.arange(24) < 3).float()}[kind]  # fmt: skip
     wide = (left * values) @ right.mT / values.norm()
     exact = rounds(wide.double())
-    torch.testing.assert_close(rounds_on_gram(wide).double(), exact, rtol=0, atol=2e-4)
+    torch.testing.assert_close(rounds_on_gram(wide).double(), exact, rtol=0, atol=1e-3)
     assert float((rounds_on_gram(wide) - exact).norm() / exact.norm()) < 1e-3
 
 
