@@ -58,7 +58,7 @@ class Job:
         folder: where checkpoints go; None keeps nothing on disk.
         groups: parameters with their own factor on the learning rate; None is all of them, factor 1.
         validate: model -> metrics, in evaluation mode, every `validate_every` (share of the whole) and at the end.
-        validate_last: what stands in for `validate` after the last step, a longer look perhaps.
+        validate_last: a longer look after the last step; it is what the outcome tells, and not a part of the history.
         best: (metric, "max" or "min"): the weights of the best validation are put back at the end.
         identity: what a checkpoint must agree on to be gone on with.
         save_every_seconds, save_every_steps: how often a checkpoint is written; whichever comes first.
@@ -242,13 +242,14 @@ class _Training:
         before, now = self.plan.progress(state.step - 1), self.plan.progress(state.step)
         if now < 1.0 and int(before / job.validate_every + 1e-9) == int(now / job.validate_every + 1e-9):
             return
-        validate = job.validate if now < 1.0 else job.validate_last or job.validate
         self.model.eval()
         with self.learner.optimizer.averaged():
             with torch.no_grad(), distributed.autocast(self.device, self.precision):
-                metrics = distributed.from_first(validate(self.model))
+                metrics = distributed.from_first(job.validate(self.model))
+                longer = job.validate_last(self.model) if job.validate_last and now >= 1.0 else metrics
+                state.validation = distributed.from_first(longer)
             self._keep_best(metrics)
-        state.validation, state.seconds = metrics, self.elapsed()
+        state.seconds = self.elapsed()
         state.history.append({"step": state.step, "tokens": state.tokens, "seconds": round(state.seconds, 3),
                               "validation": metrics})  # fmt: skip
         self.learner.optimizer.look([self._badness(e["validation"]) for e in state.history if "validation" in e])

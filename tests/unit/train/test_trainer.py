@@ -193,15 +193,18 @@ def test_best_weights_come_back() -> None:
     assert all(torch.equal(a, b) for a, b in zip(weights(this.model), max(seen, key=lambda s: s[0])[1], strict=True))
 
 
-def test_the_last_validation_may_be_another_one() -> None:
+def test_after_the_last_step_there_may_be_a_longer_look() -> None:
     asked: list[str] = []
 
     def looking(name: str) -> Callable[[torch.nn.Module], dict[str, float]]:
         return lambda model: {"score": float(len(asked.append(name) or asked))}
 
     outcome = train(job(validate=looking("way"), validate_last=looking("end"), validate_every=0.25))
-    assert asked == ["way", "way", "way", "end"]
-    assert outcome.validation == {"score": 4.0}
+    assert asked == ["way", "way", "way", "way", "end"]
+    assert outcome.validation == {"score": 5.0}
+    assert [entry["validation"] for entry in outcome.history if "validation" in entry] == [
+        {"score": float(place)} for place in (1, 2, 3, 4)
+    ]
 
 
 def test_a_time_budget_is_kept_within_five_percent() -> None:
