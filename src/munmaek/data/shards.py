@@ -26,7 +26,7 @@ VERSION = 1
 MANIFEST = "shards.json"
 _BATCH = 16_384  # sentences tokenised at once
 _BATCH_CHARACTERS = 4 << 20
-_COUNTED = 1 << 20  # tokens counted at once
+_COUNTED = 1 << 20  # tokens counted at once, and a sentence
 _SPLIT_STREAM = 7_101
 _AGAIN = "Delete the folder and run the same command again."
 
@@ -122,8 +122,8 @@ class Shards:
     def counts(self) -> NDArray[np.int64]:
         """(vocab_size,) how often each id occurs in this view, in bounded memory."""
         found = np.zeros(self.vocab_size, np.int64)
-        first, last = self._spans()
-        starts, stops = self.sentence_offsets[first], self.sentence_offsets[last]
+        sentences = self.sentences()
+        starts, stops = self.sentence_offsets[sentences], self.sentence_offsets[sentences + 1]
         ends = np.cumsum(stops - starts)
         total = int(ends[-1]) if len(ends) else 0
         cuts = np.searchsorted(ends, np.arange(0, total, _COUNTED), side="right").tolist()

@@ -68,7 +68,7 @@ def test_views_count_only_their_documents(shards: Shards) -> None:
 
 
 @pytest.mark.parametrize("at_once", [1, 7, 1 << 20])
-def test_ids_are_counted_a_few_documents_at_a_time(shards: Shards, at_once: int, monkeypatch) -> None:
+def test_ids_are_counted_a_few_sentences_at_a_time(shards: Shards, at_once: int, monkeypatch) -> None:
     monkeypatch.setattr("munmaek.data.shards._COUNTED", at_once)
     size = shards.vocab_size
     assert shards.counts().tolist() == np.bincount(shards.ids, minlength=size).tolist()
