@@ -45,7 +45,7 @@ def loss_with(model: Any, objective: Any) -> Any:
 def ours(args: argparse.Namespace) -> dict[str, float]:
     """Our trainer, with the system's recipe but for the optimiser."""
     ready = prepared(args.corpus)
-    model, objective, marks = train_ours(args, "elmo", {}, ready, **OPTIMIZER)
+    model, objective, marks = train_ours(args, "elmo", {}, ready, started=True, **OPTIMIZER)
     return speed(marks) | {"loss": held_out_loss(loss_with(model, objective), objective, ready.shards.split()[1])}
 
 

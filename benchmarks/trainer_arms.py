@@ -40,9 +40,12 @@ def reviews() -> str:
 
 
 def train_ours(
-    args: argparse.Namespace, name: str, options: dict[str, Any], ready: Any, **changes: Any
+    args: argparse.Namespace, name: str, options: dict[str, Any], ready: Any, *, started: bool = False, **changes: Any
 ) -> tuple[Any, Any, Marks]:
-    """Our trainer with the system's recipe, but for `changes`; the model, its objective, (seconds, tokens) by step."""
+    """Our trainer with the system's recipe, but for `changes`; the model, its objective, (seconds, tokens) by step.
+
+    `started`: the softmax starts at the words' frequencies, as in `pretrain`; for peers that start with our weights.
+    """
     import torch
 
     from munmaek import systems
@@ -53,7 +56,7 @@ def train_ours(
     torch.manual_seed(args.seed)
     model = card.build(card.config(**card.presets[args.size], vocab_size=ready.tokenizer.vocab_size))
     objective = card.objective(model.config, ready.tokenizer, LENGTH, options)
-    if name == "elmo":  # whose peer starts with our weights, the bias too
+    if started:
         objective.start_softmax(model, ready.shards.split()[0])
     recipe = replace(card.recipes[args.size], precision=precision(), dropout=args.dropout, **changes)
     marks: Marks = []

@@ -26,8 +26,9 @@ from munmaek.train import distributed
 from munmaek.train.optim import ParamGroup
 from munmaek.train.trainer import Event, Job, Outcome, measure, train
 
-VALIDATION_TARGETS = {"on the way": 1_024, "at the end": 8_192}
-"""Predictions asked for at a validation, always the same ones: no large part of a budget of a minute."""
+VALIDATION_TARGETS, LAST_TARGETS = 1_024, 8_192
+"""Predictions asked for at each validation, always the same ones, and once more after the last step: no large part of a
+budget of a minute."""
 VALIDATION_SEED = 1
 OFTEN = 0.02
 """Share of a training between validations where the optimiser waits for what they say."""
@@ -108,8 +109,6 @@ def pretrain(
             distributed.meet()
         model = start.module if start else fresh(card, size, prepared.tokenizer, model_settings, seed)
         objective = card.objective(model.config, prepared.tokenizer, recipe.max_length, options)
-        if start is None and isinstance(objective, StartingObjective):
-            objective.start_softmax(model, prepared.shards.split()[0])
         identity = _identity(card, size, budget, seed, recipe, options, model_settings, prepared, init)
         with _Reporter(progress, out, tensorboard) as report:
             if card.fit is not None:
@@ -117,7 +116,8 @@ def pretrain(
             else:
                 groups = layer_groups(card, model, prepared.tokenizer, recipe.layer_decay)
                 outcome, notes = _train(model, objective, prepared.shards, recipe, budget, seed, out, identity,
-                                        device, report, save_every_steps, card.holds_out, groups)  # fmt: skip
+                                        device, report, save_every_steps, card.holds_out, groups,
+                                        new=start is None)  # fmt: skip
         result = _result(card, size, out, model, outcome, notes)
         if rank == 0:
             facts = {"size": size, "config": to_dict(model.config), "identity": identity,
@@ -190,23 +190,23 @@ def _identity(
 def _train(
     model: nn.Module, objective: Objective, shards: Shards, recipe: Recipe, budget: str, seed: int, out: Path,
     identity: dict[str, Any], device: str, progress: Callable[[Event], None] | None, save_every_steps: int | None,
-    holds_out: bool, groups: list[ParamGroup] | None = None,
+    holds_out: bool, groups: list[ParamGroup] | None = None, *, new: bool,
 ) -> tuple[Outcome, list[str]]:  # fmt: skip
     training, held_out = shards.split() if holds_out else (shards, shards.subset([]))
     if isinstance(objective, PreparingObjective):
         objective.prepare(training, _Teller(progress))
+    if new and isinstance(objective, StartingObjective):
+        objective.start_softmax(model, training)
 
-    def validation(when: str) -> Callable[[nn.Module], dict[str, float]] | None:
+    def validation(most_targets: int) -> Callable[[nn.Module], dict[str, float]] | None:
         if not held_out.num_documents:
             return None
-        most, batch_tokens = VALIDATION_TARGETS[when], recipe.batch_tokens
-        return lambda module: measure(
-            module, objective, held_out, seed=VALIDATION_SEED, batch_tokens=batch_tokens, most_targets=most
-        )
+        return lambda module: measure(module, objective, held_out, seed=VALIDATION_SEED,
+                                      batch_tokens=recipe.batch_tokens, most_targets=most_targets)  # fmt: skip
 
     outcome = train(
         Job(model, objective, training, recipe, Budget.parse(budget), seed, out / model_folder.TRAINING,
-            groups=groups, validate=validation("on the way"), validate_last=validation("at the end"),
+            groups=groups, validate=validation(VALIDATION_TARGETS), validate_last=validation(LAST_TARGETS),
             validate_every=OFTEN if recipe.optimizer == "asgd" else 0.1, device=device, progress=progress,
             identity=identity, save_every_steps=save_every_steps)
     )  # fmt: skip
@@ -224,7 +224,7 @@ def _count(
     card.fit(model, objective, training, lambda share: tell("counting", share))
     measured = [
         measure(model.eval(), objective, part, seed=VALIDATION_SEED, batch_tokens=recipe.batch_tokens,
-                most_targets=VALIDATION_TARGETS["at the end"]) if part.num_documents else {}
+                most_targets=LAST_TARGETS) if part.num_documents else {}
         for part in (training, held_out)
     ]  # fmt: skip
     seconds = time.monotonic() - began

@@ -245,9 +245,9 @@ class _Training:
         self.model.eval()
         with self.learner.optimizer.averaged():
             with torch.no_grad(), distributed.autocast(self.device, self.precision):
-                metrics = distributed.from_first(job.validate(self.model))
-                longer = job.validate_last(self.model) if job.validate_last and now >= 1.0 else metrics
-                state.validation = distributed.from_first(longer)
+                metrics = state.validation = distributed.from_first(job.validate(self.model))
+                if job.validate_last is not None and now >= 1.0:
+                    state.validation = distributed.from_first(job.validate_last(self.model))
             self._keep_best(metrics)
         state.seconds = self.elapsed()
         state.history.append({"step": state.step, "tokens": state.tokens, "seconds": round(state.seconds, 3),

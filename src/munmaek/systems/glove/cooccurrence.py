@@ -154,7 +154,7 @@ class Counter:
         self.keep = np.arange(self.vocab_size, dtype=np.int32)
         self.keep[list(skipped)] = -1
         if counting.min_count > 1:
-            self.keep[self._frequencies() < counting.min_count] = -1
+            self.keep[self.shards.counts() < counting.min_count] = -1
 
     def write(self, path: Path) -> int:
         """Count everything and write the entries in random order; returns how many there are."""
@@ -181,13 +181,6 @@ class Counter:
         for leaving in self.folder.glob("*.tmp"):
             leaving.unlink()
         return len(pile)
-
-    def _frequencies(self) -> NDArray[np.int64]:
-        counts = np.zeros(self.vocab_size, np.int64)
-        for starts, ends, _ in self._blocks():
-            for start, end in zip(*_joined(starts, ends), strict=True):
-                counts += np.bincount(self.shards.ids[start:end], minlength=self.vocab_size)
-        return counts
 
     def _blocks(self) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int64], bool]]:
         """Contexts (first and last token) of at most `limits.block` tokens together, and whether these are the last.
@@ -352,12 +345,6 @@ class Pile:
             self.add(np.zeros((0, 3), np.uint32))
             self.most = most
         return self.mapped()[start:stop]
-
-
-def _joined(starts: NDArray[np.int64], ends: NDArray[np.int64]) -> tuple[list[int], list[int]]:
-    """Neighbouring contexts as one stretch."""
-    apart = np.flatnonzero(ends[:-1] != starts[1:]) if len(starts) else np.zeros(0, np.int64)
-    return [int(starts[0]), *starts[apart + 1].tolist()], [*ends[apart].tolist(), int(ends[-1])]
 
 
 def _fitting(

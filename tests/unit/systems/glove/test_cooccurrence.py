@@ -29,7 +29,11 @@ class Text:
         self.document_offsets = np.cumsum([0, *map(len, documents)])
         self.documents = np.arange(len(documents)) if chosen is None else np.array(chosen, dtype=np.int64)
         self.vocab_size = VOCABULARY
-        self.num_tokens = sum(len(sentence) for number in self.documents for sentence in documents[number])
+        self.chosen = [sentence for number in self.documents for sentence in documents[number]]
+        self.num_tokens = sum(map(len, self.chosen))
+
+    def counts(self) -> np.ndarray:
+        return np.bincount([word for sentence in self.chosen for word in sentence], minlength=self.vocab_size)
 
 
 def slowly(documents: list[list[list[int]]], counting: Counting) -> dict[tuple[int, int], float]:
