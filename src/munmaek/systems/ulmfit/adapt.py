@@ -62,10 +62,10 @@ def head(dim: int, num_outputs: int, dropout: float, seed: int) -> nn.Module:
 
 def settings(num_labels: int, per_token: bool = False) -> Mapping[str, Any]:
     """Concat pooling, discriminative rates, slanted triangles and gradual unfreezing, for a number of labels."""
-    few = num_labels <= 3_000
+    epochs = 15 if num_labels <= 3_000 else 6 if num_labels <= 30_000 else 3
     return {
         "learning_rate": 4e-3, "head_rate": 1.0, "layer_decay": 1 / FACTOR, "decay": "slanted", "warmup": 0.1,
-        "unfreeze": 1.0, "pooling": "concat", "dropout": 0.4, "epochs": 15 if few else 6,
+        "unfreeze": 1.0, "pooling": "concat", "dropout": 0.4, "epochs": epochs,
     }  # fmt: skip
 
 
