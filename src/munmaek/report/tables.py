@@ -76,8 +76,8 @@ def cards(comparison: Comparison, korean: bool) -> str:
     """What each pre-trained model is and took."""
     columns = (
         ("model", "모델"), ("parameters", "파라미터"), ("tokens", "토큰"), ("steps", "단계"), ("time", "시간"),
-        ("peak memory", "최대 메모리"), ("tokenizer", "토크나이저"), ("bits per character", "글자당 비트"),
-        ("held-out", "검증"), ("paper", "논문"),
+        ("energy", "전력량"), ("peak memory", "최대 메모리"), ("tokenizer", "토크나이저"),
+        ("bits per character", "글자당 비트"), ("held-out", "검증"), ("paper", "논문"),
     )  # fmt: skip
     caption = say(korean, "The models as they were pre-trained", "사전 학습한 모델")
     return table(caption, [say(korean, *names) for names in columns],
@@ -86,12 +86,13 @@ def cards(comparison: Comparison, korean: bool) -> str:
 
 def _card(card: ModelCard, korean: bool) -> list[str]:
     memory = f"{card.peak_memory / 2**20:,.0f} MiB" if card.peak_memory else "–"
+    energy = f"{card.joules / 3_600:,.1f} Wh" if card.joules is not None else "–"
     bits = "–" if card.bits_per_character is None else f"{card.bits_per_character:.3f}"
     if card.pseudo:
         bits += say(korean, " (pseudo)", " (유사)")
     held_out = ", ".join(f"{name} {value:.3f}" for name, value in card.validation.items()) or "–"
     return [
         cell(f"{card.parameters:,}", card.size), cell(f"{card.tokens:,}"), cell(f"{card.steps:,}"),
-        cell(duration(card.seconds, korean)), cell(memory), cell(f"{card.tokenizer} {card.vocab_size:,}"), cell(bits),
-        cell(held_out), cell(card.paper, wide=True),
+        cell(duration(card.seconds, korean)), cell(energy), cell(memory),
+        cell(f"{card.tokenizer} {card.vocab_size:,}"), cell(bits), cell(held_out), cell(card.paper, wide=True),
     ]  # fmt: skip

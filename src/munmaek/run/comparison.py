@@ -37,6 +37,7 @@ class ModelCard:
     Attributes:
         parameters: numbers it holds. tokens, steps, seconds: what the training took; seconds are of the wall clock.
         peak_memory: bytes, of the whole process; 0 where it is unknown.
+        joules: energy that the machine took meanwhile (core/energy.py); None where it counts none.
         validation: metric -> value on held-out documents, losses in nats a target.
         bits_per_character: of the next-token model on held-out text; None where it has none. pseudo: of a masked model,
             each token predicted from both sides.
@@ -57,6 +58,7 @@ class ModelCard:
     validation: dict[str, float]
     bits_per_character: float | None = None
     pseudo: bool = False
+    joules: float | None = None
 
 
 @dataclass(frozen=True)
@@ -65,7 +67,8 @@ class Row:
 
     Attributes:
         labels: labels asked for; None is all. num_labels: labels used.
-        scores: metric -> value. seconds: training and scoring. peak_memory: bytes, of the process so far.
+        scores: metric -> value. seconds, joules: of training and scoring, joules as a card has them.
+        peak_memory: bytes, of the process meanwhile.
         answers: file with what each test row adds to the metric (tasks/task.py), beside the rows.
         shares: the weight learnt of each layer, where the arm weighs layers (`compare --layers`).
     """
@@ -80,6 +83,7 @@ class Row:
     answers: str
     versions: dict[str, str] = field(default_factory=dict[str, str])
     shares: list[float] = field(default_factory=list[float])
+    joules: float | None = None
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from munmaek.core import files, runtime
+from munmaek.core.energy import Energy
 from munmaek.run.arms import Arm, Question
 from munmaek.run.book import Book
 from munmaek.run.comparison import Row
@@ -57,11 +58,12 @@ class Runs:
                 return row
         began = time.monotonic()
         runtime.forget_peak_memory()
-        found = arm.run(labels, seed, self._progress)
+        with Energy() as energy:
+            found = arm.run(labels, seed, self._progress)
         path = Path(ANSWERS) / f"{key}.npy"
         files.write_atomic(self.out / path, _npy(found.evidence))
         row = Row(name, labels, labels or len(self.question.train), seed, found.scores, time.monotonic() - began,
-                  runtime.peak_memory(), path.as_posix(), versions(), found.shares)  # fmt: skip
+                  runtime.peak_memory(), path.as_posix(), versions(), found.shares, energy.joules)  # fmt: skip
         self.book.add({"key": key, "row": asdict(row), "identity": identity})
         self._tell(row, self.question.task.best)
         return row

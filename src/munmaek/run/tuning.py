@@ -24,6 +24,7 @@ from munmaek.tasks.examples import Examples, subset
 from munmaek.tasks.labelled import Labelled, LabelledObjective, answer, tokenise, with_targets
 from munmaek.tasks.network import TaskModel, make_head, outputs
 from munmaek.train import checkpoint, distributed
+from munmaek.train.evidence import evidence
 from munmaek.train.optim import ParamGroup
 from munmaek.train.trainer import Event, Job, Outcome, train
 
@@ -35,6 +36,8 @@ VALIDATION_SHARE = 0.25
 FORWARD_SHARE = 1 / 3
 """A forward pass costs about a third of a training step on the same tokens."""
 HEAD_STREAM = 0x4EAD
+EVIDENCE, EVIDENCE_BATCHES = "evidence", 32
+"""Early stopping looks at the gradients of so many parts of the training rows."""
 
 
 @dataclass(frozen=True)
@@ -108,6 +111,8 @@ class Tuner:
         if settings.auxiliary and (adaptation is None or adaptation.auxiliary is None):
             title = self.model.system.title
             raise RequestError(f"{title} has no auxiliary loss", where="auxiliary", fix="Leave it out.")
+        if settings.early_stopping and self.dev is not None:
+            raise RequestError("a dev set says when to stop", where="early_stopping", fix="Leave out one of the two.")
         if settings.subword_dropout and self.task.per_token is not None:
             found = "subwords that vary have no characters to mark"
             raise RequestError(found, where="subword_dropout", fix="Set it to 0.")
@@ -134,7 +139,7 @@ class Tuner:
         check_alternatives(self.task, answers, data, self.examples.where)
         settings = self.settings(len(rows))
         network = self._network(answers, settings, seed)
-        validate, every = self._validation(answers, data, settings)
+        validate, every = self._validation(answers, data, settings, seed)
         variant = self._variant(rows, data, settings.subword_dropout, seed)
         outcome = train(
             Job(
@@ -143,7 +148,8 @@ class Tuner:
                 ), data,
                 settings.recipe(self.max_length), Budget(epochs=settings.epochs), seed, folder,
                 groups=param_groups(network, settings), validate=validate, validate_every=every,
-                best=(self.task.best, "max") if validate else None, device=self.model.device.type, progress=progress,
+                best=(self.task.best, "max") if self.dev is not None else None,
+                enough=_is_noise if settings.early_stopping else None, device=self.model.device.type, progress=progress,
                 identity=dict(identity or {}) | {"seed": seed, "settings": dataclasses.asdict(settings)},
             )
         )  # fmt: skip
@@ -220,10 +226,10 @@ class Tuner:
                     parameter.copy_(value)
 
     def _validation(
-        self, answers: Answers, data: Labelled, settings: Settings
+        self, answers: Answers, data: Labelled, settings: Settings, seed: int
     ) -> tuple[Callable[[torch.nn.Module], dict[str, float]] | None, float]:
         if self.dev is None:
-            return None, 1.0
+            return (self._evidence(data, seed), 1.0 / settings.epochs) if settings.early_stopping else (None, 1.0)
         if self._dev is None:
             self._dev = self.read(self.dev)
         dev, wanted = self._dev, self.task.targets(answers, self.dev.labels, self.dev.where)
@@ -236,6 +242,17 @@ class Tuner:
         trained = settings.epochs * int(data.offsets[-1])
         times = VALIDATION_SHARE * trained / max(1.0, FORWARD_SHARE * int(dev.offsets[-1]))
         return validate, 1.0 / min(10, max(2, int(times)))
+
+    def _evidence(self, data: Labelled, seed: int) -> Callable[[torch.nn.Module], dict[str, float]]:
+        rows = -(-len(data) // EVIDENCE_BATCHES)
+        recipe = self.settings(len(data)).recipe(self.max_length)
+
+        def look(module: torch.nn.Module) -> dict[str, float]:
+            assert isinstance(module, TaskModel)
+            objective = LabelledObjective(self.task, module.encoder, rows)
+            return {EVIDENCE: evidence(module, objective, data, seed=seed, batch_tokens=recipe.batch_tokens)}
+
+        return look
 
 
 def make_network(
@@ -314,6 +331,10 @@ def param_groups(network: TaskModel, settings: Settings) -> list[ParamGroup]:
     ]
     new = [*network.head.parameters(), *(network.reader.parameters() if network.reader else ())]
     return [*groups, ParamGroup(new, settings.head_rate)]
+
+
+def _is_noise(found: Mapping[str, float]) -> bool:
+    return found[EVIDENCE] > 0
 
 
 def best_scores(outcome: Outcome) -> dict[str, float] | None:

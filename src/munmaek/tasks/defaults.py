@@ -32,6 +32,8 @@ class Settings:
         fresh_layers: so many top layers begin from new random weights (Zhang 2021 §4).
         frozen: the encoder stays as it is, and only what stands on it learns.
         reader: options of the system's own reader of an encoder's layers, where it has one.
+        early_stopping: end after the epoch in which the gradients of the rows say no more than noise would
+            (train/evidence.py), where no dev set tells.
         auxiliary: weight of the system's auxiliary loss (Radford 2018 equation 5: 0.5); 0 where it has none.
     """
 
@@ -53,6 +55,7 @@ class Settings:
     auxiliary: float = 0.0
     fresh_layers: int = 0
     frozen: bool = False
+    early_stopping: bool = False
     reader: Mapping[str, Any] = field(default_factory=dict[str, Any])
 
     def recipe(self, max_length: int) -> Recipe:

@@ -60,6 +60,7 @@ class Job:
         validate: model -> metrics, in evaluation mode, every `validate_every` (share of the whole) and at the end.
         validate_last: a longer look after the last step; it is what the outcome tells, and not a part of the history.
         best: (metric, "max" or "min"): the weights of the best validation are put back at the end.
+        enough: what a validation found -> whether to end there, before the budget does.
         identity: what a checkpoint must agree on to be gone on with.
         save_every_seconds, save_every_steps: how often a checkpoint is written; whichever comes first.
         reserve_seconds: part of a time budget to leave for what follows the last step.
@@ -77,6 +78,7 @@ class Job:
     validate_every: float = 0.1
     validate_last: Callable[[nn.Module], dict[str, float]] | None = None
     best: tuple[str, str] | None = None
+    enough: Callable[[dict[str, float]], bool] | None = None
     device: str = "auto"
     progress: Callable[[Event], None] | None = None
     identity: dict[str, Any] = field(default_factory=dict)
@@ -99,6 +101,7 @@ class State:
     validation: dict[str, float] = field(default_factory=dict)
     best_value: float | None = None
     best_step: int | None = None
+    ended: bool = False
 
 
 @dataclass(frozen=True)
@@ -155,7 +158,7 @@ class _Training:
     def run(self) -> Outcome:
         state, recipe = self.state, self.job.recipe
         batches = self._batches(state.position, state.step)
-        while state.step < self.plan.total_steps:
+        while not self._done():
             progress = self._middle()
             rate = recipe.rate(progress)
             batch = next(batches)
@@ -171,6 +174,9 @@ class _Training:
             state.step, state.tokens, state.seconds, state.loss, state.validation, state.best_step,
             state.history, self.resumed, self.notes,
         )  # fmt: skip
+
+    def _done(self) -> bool:
+        return self.state.ended or self.state.step >= self.plan.total_steps
 
     def _middle(self) -> float:
         """Progress in the middle of the coming step, so that the first and the last step both count."""
@@ -249,6 +255,7 @@ class _Training:
                 if job.validate_last is not None and now >= 1.0:
                     state.validation = distributed.from_first(job.validate_last(self.model))
             self._keep_best(metrics)
+        state.ended = job.enough is not None and job.enough(metrics)
         state.seconds = self.elapsed()
         state.history.append({"step": state.step, "tokens": state.tokens, "seconds": round(state.seconds, 3),
                               "validation": metrics})  # fmt: skip
@@ -293,11 +300,11 @@ class _Training:
     def _save_or_stop(self) -> None:
         every = self.job.save_every_steps
         due = self.elapsed() - self.saved_at >= self.job.save_every_seconds
-        due = due or bool(every and self.state.step % every == 0) or self.state.step >= self.plan.total_steps
+        due = due or bool(every and self.state.step % every == 0) or self._done()
         stop = self._stop_signal()
         if due or stop:
             self._save()
-        if stop and self.state.step < self.plan.total_steps:
+        if stop and not self._done():
             where = str(self.job.folder) if self.job.folder else None
             raise Interrupted(f"stopped after step {self.state.step:,}, saved", where=where, signal_number=stop)
 

@@ -203,7 +203,7 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
 def kept(found: Comparison) -> list[dict[str, Any]]:
     assert found.layers is not None
     rows = [dataclasses.asdict(row) for row in found.layers.rows]
-    return [{name: row[name] for name in row if name not in ("seconds", "peak_memory")} for row in rows]
+    return [{name: row[name] for name in row if name not in ("seconds", "joules", "peak_memory")} for row in rows]
 
 
 def _never(*_: object, **__: object) -> None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,7 @@ from munmaek.core.errors import RequestError
 from munmaek.data.tables import read_table
 from munmaek.run.model import Model, load
 from munmaek.run.tuning import Tuner, compute, longest, param_groups
-from munmaek.tasks.examples import from_table
+from munmaek.tasks.examples import Examples, from_table
 
 CHANGES = {"epochs": 2, "learning_rate": 2e-3}
 
@@ -89,3 +90,29 @@ def test_fresh_layers_are_new_and_the_others_are_not(pretrained: Path, labelled)
     assert same == [True] * (len(known) - 1) + [False]
     with pytest.raises(RequestError, match="fresh layers"):
         Tuner(model, tasks.load("classify"), examples, changes={"fresh_layers": len(known)}).fit(0)
+
+
+def test_training_stops_where_the_rows_say_no_more(tuner: Tuner, model: Model) -> None:
+    changes = {"epochs": 20, "learning_rate": 2e-3, "early_stopping": True}
+
+    def looks(examples: Examples) -> list[float]:
+        fitted = Tuner(model, tuner.task, examples, changes=changes).fit(0)
+        found = [entry["validation"]["evidence"] for entry in fitted.outcome.history if "validation" in entry]
+        assert fitted.outcome.steps == len(found) * 10
+        assert fitted.scores is None
+        return found
+
+    learnt = looks(tuner.examples)
+    assert learnt[0] < -5
+    order = np.random.default_rng(0).permutation(len(tuner.examples))
+    noise = looks(replace(tuner.examples, labels=[tuner.examples.labels[row] for row in order]))
+    assert len(noise) < len(learnt)
+    for found in (learnt, noise):
+        assert max(found[:-1], default=0.0) <= 0
+        assert len(found) == 20 or found[-1] > 0
+
+
+def test_a_dev_set_tells_by_itself_when_to_stop(tuner: Tuner, model: Model, labelled) -> None:
+    dev = from_table(read_table(labelled[1]), training=False)
+    with pytest.raises(RequestError, match="a dev set says when to stop"):
+        Tuner(model, tuner.task, tuner.examples, dev, changes={"early_stopping": True}).fit(0)

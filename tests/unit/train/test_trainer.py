@@ -207,6 +207,36 @@ def test_after_the_last_step_there_may_be_a_longer_look() -> None:
     ]
 
 
+@pytest.mark.parametrize("stop_at", [None, 17, 40])
+def test_a_training_may_end_before_its_budget(tmp_path: Path, stop_at: int | None) -> None:
+    folder = tmp_path / "training"
+
+    def look(model: torch.nn.Module) -> dict[str, float]:
+        return {"size": float(sum(weight.abs().sum() for weight in weights(model)))}
+
+    def looking(enough: Callable[[dict[str, float]], bool] | None, **more: object) -> Job:
+        return job(folder if enough else None, validate=look, enough=enough, validate_every=0.2, **more)
+
+    whole = looking(None)
+    sizes = [entry["validation"]["size"] for entry in train(whole).history if "validation" in entry]
+
+    def stop(event: object) -> None:
+        if event.step == stop_at and not event.metrics:  # type: ignore[attr-defined]
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    def enough(found: dict[str, float]) -> bool:
+        return found["size"] == sizes[1]
+
+    if stop_at == 17:
+        with pytest.raises(Interrupted):
+            train(looking(enough, progress=stop))
+    outcome = train(looking(enough, progress=stop if stop_at == 40 else None))
+    assert (outcome.steps, outcome.validation) == (40, {"size": sizes[1]})
+    again = looking(enough, objective=PlantedObjective(poison=0))
+    assert train(again).steps == 40
+    assert look(again.model)["size"] == sizes[1]
+
+
 def test_a_time_budget_is_kept_within_five_percent() -> None:
     outcome = train(job(budget="6s"))
     assert math.isclose(outcome.seconds, 6.0, rel_tol=0.05)

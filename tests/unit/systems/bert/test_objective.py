@@ -31,9 +31,10 @@ def same(first, second) -> bool:
     )
 
 
-@pytest.fixture(params=["single", "paired", "sop", "whole_word"])
+@pytest.fixture(params=["single", "paired", "sop", "whole_word", "short"])
 def case(request, tokenizer, single, paired):
-    options = {"single": {}, "paired": {}, "sop": {"next_sentence": "sop"}, "whole_word": {"whole_word": True}}
+    options = {"single": {}, "paired": {}, "sop": {"next_sentence": "sop"}, "whole_word": {"whole_word": True},
+               "short": {"short_rows": 0.5}}  # fmt: skip
     data = single if request.param == "single" else paired
     return BertObjective(tokenizer, LENGTH, **options[request.param]), data
 
@@ -203,7 +204,13 @@ def test_no_text_is_an_error(tokenizer, paired) -> None:
 
 @pytest.mark.parametrize(
     ("options", "says"),
-    [({"next_sentence": "maybe"}, "maybe"), ({"mask_rate": 2.0}, "mask_rate"), ({"whole_word": "so"}, "whole_word")],
+    [
+        ({"next_sentence": "maybe"}, "maybe"),
+        ({"mask_rate": 2.0}, "mask_rate"),
+        ({"whole_word": "so"}, "whole_word"),
+        ({"short_rows": 1.5}, "short_rows"),
+        ({"short_rows": "few"}, "short_rows"),
+    ],
 )
 def test_other_options_are_refused(tokenizer, options, says: str) -> None:
     with pytest.raises(RequestError, match=says):
