@@ -26,7 +26,6 @@ MODES = ("auto", "nsp", "sop", "off")
 OPTIONS = {
     "mask_rate": "share of tokens to hide, or two from start to end of training: 0.15, 0.30-0.15 (default 0.30-0.15)",
     "whole_word": "hide all tokens of an eojeol or none: true or false (default false)",
-    "short_rows": "share of rows cut down to some of their sentences, drawn anew each epoch: 0 to 1 (default 0)",
     "next_sentence": "auto (next sentences where most of the text has documents of two), nsp, sop (order), off",
 }
 """Options a user may set."""
@@ -55,7 +54,6 @@ class BertObjective:
         *,
         mask_rate: float | str = "0.30-0.15",
         whole_word: bool | str = False,
-        short_rows: float | str = 0.0,
         next_sentence: str = "auto",
     ) -> None:
         if next_sentence not in MODES:
@@ -63,7 +61,6 @@ class BertObjective:
         if max_length < 8:
             raise RequestError(f"max_length is {max_length}", where="max_length", fix="Give 8 tokens or more.")
         self.max_length = max_length
-        self.short_rows = _share(short_rows)
         self.rate = MaskRate.parse(mask_rate)
         self.mode = next_sentence
         self.special = special_ids(tokenizer)
@@ -123,14 +120,11 @@ class BertObjective:
         return ("nsp" if self.mode == "auto" else self.mode), [f"{name} is on: {found}{said}."]
 
     def _rows(self, table: _Table, seed: int, epoch: int) -> Rows:
-        chunks, shards = table.chunks, table.shards
-        if self.short_rows:
-            chunks = samples.shortened(chunks, shards, self.short_rows, 1 if table.mode == "off" else 2, seed, epoch)
         if table.mode == "off":
-            return samples.singles(chunks)
+            return samples.singles(table.chunks)
         if table.mode == "sop":
-            return samples.ordered_pairs(chunks, shards, seed, epoch)
-        return samples.next_pairs(chunks, shards, self.max_length - 3, seed, epoch)
+            return samples.ordered_pairs(table.chunks, table.shards, seed, epoch)
+        return samples.next_pairs(table.chunks, table.shards, self.max_length - 3, seed, epoch)
 
     def epoch_batches(self, data: Any, *, seed: int, epoch: int, batch_tokens: int) -> int:
         """How many batches one epoch has."""
@@ -214,13 +208,6 @@ class BertObjective:
             counts[name] = len(labels)
             correct[name] = (logits.detach().argmax(1) == labels).sum()
         return LossParts(sums, counts, correct)
-
-
-def _share(value: float | str) -> float:
-    with suppress(ValueError):
-        if 0.0 <= float(value) <= 1.0:
-            return float(value)
-    raise RequestError(f"short_rows is {value!r}", where="short_rows", fix="Give a share from 0 to 1.")
 
 
 def special_ids(tokenizer: Tokenizer) -> dict[str, int]:

@@ -13,7 +13,7 @@ from munmaek.data.chunks import Chunks, cut, with_inside
 
 Ints = NDArray[np.int64]
 
-_SPLIT, _SWAP, _TIES, _SIDE, _SHORT, _LONG, _FIRST = range(1, 8)
+_SPLIT, _SWAP, _TIES, _SIDE = range(1, 5)
 
 
 @dataclass(frozen=True)
@@ -47,26 +47,8 @@ def cut_for_pairs(shards: Any, room: int) -> Chunks:
     return chunks.pick(chunks.low < chunks.high)
 
 
-def shortened(chunks: Chunks, shards: Any, share: float, least: int, seed: int, epoch: int) -> Chunks:
-    """The chunks, a share of them cut down to some of their sentences, `least` or more, drawn anew each epoch.
-
-    So that a model has read short texts too, and at their first positions more than beginnings of documents. Deviates:
-    the released code (`short_seq_prob`, 0.1) draws a length in tokens, and puts what is over into further rows.
-    """
-    index, offsets = np.arange(len(chunks)), np.asarray(shards.sentence_offsets)
-    whole = chunks.high - chunks.low + 1
-    lowest = np.minimum(least, whole)
-    chosen = uniform(seed, epoch, _SHORT, index) < share
-    kept = np.where(chosen, lowest + integers(whole - lowest + 1, seed, epoch, _LONG, index), whole)
-    first = integers(whole - kept + 1, seed, epoch, _FIRST, index)
-    starts = np.where(first > 0, offsets[chunks.low + first - 1], chunks.starts)
-    ends = np.minimum(chunks.low + first + kept - 1, len(offsets) - 1)
-    stops = np.where(first + kept < whole, offsets[ends], chunks.stops)
-    return with_inside(offsets, starts, stops, chunks.documents)
-
-
 def singles(chunks: Chunks) -> Rows:
-    """Every chunk as one segment."""
+    """Every chunk as one segment; the same in every epoch."""
     none = np.zeros(len(chunks), dtype=np.int64)
     return Rows(np.stack([chunks.starts, none]), np.stack([chunks.stops - chunks.starts, none]))
 

@@ -31,10 +31,9 @@ def same(first, second) -> bool:
     )
 
 
-@pytest.fixture(params=["single", "paired", "sop", "whole_word", "short"])
+@pytest.fixture(params=["single", "paired", "sop", "whole_word"])
 def case(request, tokenizer, single, paired):
-    options = {"single": {}, "paired": {}, "sop": {"next_sentence": "sop"}, "whole_word": {"whole_word": True},
-               "short": {"short_rows": 0.5}}  # fmt: skip
+    options = {"single": {}, "paired": {}, "sop": {"next_sentence": "sop"}, "whole_word": {"whole_word": True}}
     data = single if request.param == "single" else paired
     return BertObjective(tokenizer, LENGTH, **options[request.param]), data
 
@@ -204,13 +203,7 @@ def test_no_text_is_an_error(tokenizer, paired) -> None:
 
 @pytest.mark.parametrize(
     ("options", "says"),
-    [
-        ({"next_sentence": "maybe"}, "maybe"),
-        ({"mask_rate": 2.0}, "mask_rate"),
-        ({"whole_word": "so"}, "whole_word"),
-        ({"short_rows": 1.5}, "short_rows"),
-        ({"short_rows": "few"}, "short_rows"),
-    ],
+    [({"next_sentence": "maybe"}, "maybe"), ({"mask_rate": 2.0}, "mask_rate"), ({"whole_word": "so"}, "whole_word")],
 )
 def test_other_options_are_refused(tokenizer, options, says: str) -> None:
     with pytest.raises(RequestError, match=says):

@@ -75,28 +75,6 @@ def test_a_sentence_cut_in_two_gives_no_pair_of_halves() -> None:
     assert data.sentence_offsets[chunks.low[0] : chunks.high[0]].tolist() == [25]
 
 
-@pytest.mark.parametrize("least", [1, 2])
-def test_a_share_of_the_chunks_is_cut_down_to_any_of_their_sentences(least: int) -> None:
-    data = shards(*[[3, 4, 5, 6]] * 4_000, [7], [12, 2])
-    chunks = samples.cut_for_pairs(data, 20) if least == 2 else cut(data, 20)
-    assert spans(samples.shortened(chunks, data, 0.0, least, 0, 0)) == spans(chunks)
-    found = samples.shortened(chunks, data, 0.4, least, 5, 1)
-    assert np.array_equal(found.documents, chunks.documents)
-    assert ((found.starts >= chunks.starts) & (found.stops <= chunks.stops)).all()
-    borders = set(data.sentence_offsets.tolist())
-    assert borders >= {*found.starts.tolist(), *found.stops.tolist()}
-    sentences = found.high - found.low + 1
-    assert sentences[:4_000].min() == least
-    counts = np.bincount(sentences[:4_000], minlength=5)[1:]
-    expected = np.where(np.arange(1, 5) >= least, 0.4 / (5 - least), 0.0)
-    expected[-1] += 0.6
-    assert np.abs(counts / 4_000 - expected).max() < 0.03
-    pairs = (found.starts - chunks.starts)[:4_000][sentences[:4_000] == 2]
-    assert np.abs(np.bincount(pairs, minlength=8)[[0, 3, 7]] / len(pairs) - 1 / 3).max() < 0.06
-    other = samples.shortened(chunks, data, 0.4, least, 5, 2)
-    assert not np.array_equal(other.starts, found.starts)
-
-
 @pytest.mark.parametrize(
     ("documents", "expected"),
     [
