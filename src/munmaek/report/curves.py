@@ -85,11 +85,14 @@ def draw_cost(comparison: Comparison, folder: Path, korean: bool) -> Path | None
              if any(math.isfinite(cost(comparison, arm.name, labels)) for arm in comparison.arms)]  # fmt: skip
     if not sizes:
         return None
+    from matplotlib.ticker import LogLocator
+
     figure, panels = new_figure(len(sizes), 4.2 * len(sizes) + 2.4, 4.2)
     for axes, labels in zip(panels, sizes, strict=True):
         for arm in comparison.arms:
             _cost_point(axes, comparison, arm, labels, korean)
         axes.set_xscale("log")
+        axes.xaxis.set_major_locator(LogLocator(subs=(1, 3)))
         axes.xaxis.set_major_formatter(lambda seconds, _: f"{seconds:,g}")
         axes.minorticks_off()
         axes.set_title(labels_name(comparison, labels, korean))
