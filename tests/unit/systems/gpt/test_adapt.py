@@ -88,10 +88,12 @@ def tuner(card, small, tokenizer, tmp_path, task: str, **changes: object) -> Tun
 
 def test_fine_tuning_takes_the_papers_way_unless_told_otherwise(card, small, tokenizer, tmp_path) -> None:
     usual = tuner(card, small, tokenizer, tmp_path, "classify")
-    assert (usual.settings(100).auxiliary, usual.settings(100).pooling) == (0.5, "last")
-    plain = tuner(card, small, tokenizer, tmp_path, "classify", auxiliary=0.0, pooling="mean")
-    assert (plain.settings(100).auxiliary, plain.settings(100).pooling) == (0.0, "mean")
-    with_it, without = usual.fit(0), plain.fit(0)
+    assert (usual.settings(100).auxiliary, usual.settings(100).pooling) == (0.0, "last")
+    assert (usual.settings(30_000).auxiliary, usual.settings(30_001).auxiliary) == (0.0, 0.5)
+    plain = tuner(card, small, tokenizer, tmp_path, "classify", auxiliary=0.25, pooling="mean")
+    assert (plain.settings(100).auxiliary, plain.settings(100).pooling) == (0.25, "mean")
+    with_it = tuner(card, small, tokenizer, tmp_path, "classify", auxiliary=0.5).fit(0)
+    without = usual.fit(0)
     assert with_it.outcome.loss > without.outcome.loss + 1.0, "half the language model's loss is in it"
 
 
