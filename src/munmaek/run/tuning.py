@@ -229,7 +229,9 @@ class Tuner:
         self, answers: Answers, data: Labelled, settings: Settings, seed: int
     ) -> tuple[Callable[[torch.nn.Module], dict[str, float]] | None, float]:
         if self.dev is None:
-            return (self._evidence(data, seed), 1.0 / settings.epochs) if settings.early_stopping else (None, 1.0)
+            if settings.early_stopping:
+                return self._evidence(data, settings, seed), 1.0 / settings.epochs
+            return None, 1.0
         if self._dev is None:
             self._dev = self.read(self.dev)
         dev, wanted = self._dev, self.task.targets(answers, self.dev.labels, self.dev.where)
@@ -243,14 +245,13 @@ class Tuner:
         times = VALIDATION_SHARE * trained / max(1.0, FORWARD_SHARE * int(dev.offsets[-1]))
         return validate, 1.0 / min(10, max(2, int(times)))
 
-    def _evidence(self, data: Labelled, seed: int) -> Callable[[torch.nn.Module], dict[str, float]]:
-        rows = -(-len(data) // EVIDENCE_BATCHES)
-        recipe = self.settings(len(data)).recipe(self.max_length)
+    def _evidence(self, data: Labelled, settings: Settings, seed: int) -> Callable[[torch.nn.Module], dict[str, float]]:
+        rows, batch_tokens = -(-len(data) // EVIDENCE_BATCHES), settings.recipe(self.max_length).batch_tokens
 
         def look(module: torch.nn.Module) -> dict[str, float]:
             assert isinstance(module, TaskModel)
             objective = LabelledObjective(self.task, module.encoder, rows)
-            return {EVIDENCE: evidence(module, objective, data, seed=seed, batch_tokens=recipe.batch_tokens)}
+            return {EVIDENCE: evidence(module, objective, data, seed=seed, batch_tokens=batch_tokens)}
 
         return look
 

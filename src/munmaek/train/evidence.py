@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from munmaek.core.contracts import Objective
+from munmaek.core.contracts import Batch, Objective
 from munmaek.train import distributed
 
 FEWEST_BATCHES = 4
@@ -36,8 +36,8 @@ def evidence(model: nn.Module, objective: Objective, data: Any, *, seed: int, ba
     batches = objective.batches(data, seed=seed, batch_tokens=batch_tokens, progress=lambda k: 1.0)
     model.eval()
     for count in range(1, num + 1):
-        for mean, spread, gradient in zip(means, spreads, _gradients(model, objective, next(batches), learnt, device),
-                                          strict=True):  # fmt: skip
+        gradients = _gradients(model, objective, next(batches), learnt, device)
+        for mean, spread, gradient in zip(means, spreads, gradients, strict=True):
             # Welford 1962: the squares of what is left of the mean, without taking large numbers from each other
             away = (0.0 if gradient is None else gradient.float()) - mean
             mean += away / count
@@ -51,12 +51,9 @@ def evidence(model: nn.Module, objective: Objective, data: Any, *, seed: int, ba
 
 
 def _gradients(
-    model: nn.Module, objective: Objective, batch: Any, learnt: list[nn.Parameter], device: torch.device
+    model: nn.Module, objective: Objective, batch: Batch, learnt: list[nn.Parameter], device: torch.device
 ) -> tuple[torch.Tensor | None, ...]:
     """Of the mean loss of a batch, by each parameter; cuDNN's LSTMs have none in evaluation mode, torch's own do."""
     with torch.enable_grad(), torch.backends.cudnn.flags(enabled=False):
         parts = objective.loss(model, distributed.to_tensors(batch.rows(slice(None)), device))
-        loss = sum(parts.weights.get(name, 1.0) * value / max(1, parts.counts[name])
-                   for name, value in parts.sums.items())  # fmt: skip
-        assert isinstance(loss, torch.Tensor)
-        return torch.autograd.grad(loss, learnt, allow_unused=True)
+        return torch.autograd.grad(parts.total(batch.counts), learnt, allow_unused=True)

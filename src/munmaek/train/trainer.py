@@ -252,10 +252,10 @@ class _Training:
         with self.learner.optimizer.averaged():
             with torch.no_grad(), distributed.autocast(self.device, self.precision):
                 metrics = state.validation = distributed.from_first(job.validate(self.model))
-                if job.validate_last is not None and now >= 1.0:
+                state.ended = job.enough is not None and job.enough(metrics)
+                if job.validate_last is not None and self._done():
                     state.validation = distributed.from_first(job.validate_last(self.model))
             self._keep_best(metrics)
-        state.ended = job.enough is not None and job.enough(metrics)
         state.seconds = self.elapsed()
         state.history.append({"step": state.step, "tokens": state.tokens, "seconds": round(state.seconds, 3),
                               "validation": metrics})  # fmt: skip
