@@ -163,7 +163,7 @@ class CarryingObjective(Objective, Protocol):
 
 @runtime_checkable
 class StartingObjective(Objective, Protocol):
-    """An objective that lets a new model begin with what counting alone tells of the corpus."""
+    """An objective that lets a model, new or new to a corpus, begin with what counting alone tells of it."""
 
     def start_softmax(self, model: torch.nn.Module, data: Any) -> None:
         """Set the bias of the model's softmax to the logarithms of how often each word is a label."""

@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 
 from munmaek import systems, tasks
-from munmaek.core import files, runtime
-from munmaek.core.energy import Energy
+from munmaek.core import files
+from munmaek.core.cost import Cost
 from munmaek.core.errors import RequestError
 from munmaek.data import homographs, usages
 from munmaek.data.morphemes import remembered
@@ -306,19 +306,17 @@ def pretrained(request: Request, told: Told, name: str, texts: Sequence[str]) ->
     """
     card, folder = systems.load(name), request.models / name
     told.say(card.title)
-    runtime.forget_peak_memory()
-    with Energy() as energy:
+    with Cost() as cost:
         made = pretrain(name, corpus=request.corpus, out=folder, size=request.size, budget=request.budget,
                         seed=request.seed, device=request.device, progress=told.progress,
                         **{**request.pretraining, **request.own.get(name, {})})  # fmt: skip
-    peak = runtime.peak_memory()
     model = load(folder, request.device)
     weights = _weights(folder)
     if _read_cards(request.out).get(name, {}).get("weights") != weights:
         found = ModelCard(
             name, card.title, card.paper, os.path.relpath(folder, request.out), made.size, made.parameters,
-            made.tokens, made.steps, made.seconds, peak, model.tokenizer.kind, model.tokenizer.vocab_size,
-            made.validation, *_bits(model, texts), energy.joules,
+            made.tokens, made.steps, made.seconds, cost.peak_memory, model.tokenizer.kind, model.tokenizer.vocab_size,
+            made.validation, *_bits(model, texts), cost.joules,
         )  # fmt: skip
         with alone_in(request.out):
             known = _read_cards(request.out) | {name: {"weights": weights, "card": asdict(found)}}

@@ -85,7 +85,8 @@ def pretrain(
         vocab_size: entries to train; by default what suits the system. min_count: rarer ones get no entry.
         phrases: passes that join words into phrases (Mikolov 2013b §4), or all of `Phrasing`; for whole words.
         settings: recipe values (learning_rate, batch_tokens ...), objective options and model settings by name.
-        init: a model folder to go on from; its tokenizer and size are used.
+        init: a model folder to go on from; its tokenizer and size are used. Where the text is another, the bias of its
+            softmax starts anew at the frequencies there (`StartingObjective`).
     Raises:
         RequestError, DataError: the request or the corpus cannot be used. Interrupted, JobError: see trainer.
     """
@@ -110,6 +111,7 @@ def pretrain(
         model = start.module if start else fresh(card, size, prepared.tokenizer, model_settings, seed)
         objective = card.objective(model.config, prepared.tokenizer, recipe.max_length, options)
         identity = _identity(card, size, budget, seed, recipe, options, model_settings, prepared, init)
+        corpus_hash = identity["corpus"]
         with _Reporter(progress, out, tensorboard) as report:
             if card.fit is not None:
                 outcome, notes = _count(card, model, objective, prepared.shards, recipe, report)
@@ -117,13 +119,13 @@ def pretrain(
                 groups = layer_groups(card, model, prepared.tokenizer, recipe.layer_decay)
                 outcome, notes = _train(model, objective, prepared.shards, recipe, budget, seed, out, identity,
                                         device, report, save_every_steps, card.holds_out, groups,
-                                        new=start is None)  # fmt: skip
+                                        new_text=start is None or start.facts.get("corpus") != corpus_hash)  # fmt: skip
         result = _result(card, size, out, model, outcome, notes)
         if rank == 0:
             facts = {"size": size, "config": to_dict(model.config), "identity": identity,
                      "recipe": dataclasses.asdict(recipe), "options": dict(options),
                      "tokenizer": {"kind": prepared.tokenizer.kind, "hash": prepared.tokenizer.hash},
-                     "corpus": prepared.shards.manifest.get("corpus_hash"),
+                     "corpus": corpus_hash,
                      "training": {"steps": outcome.steps, "tokens": outcome.tokens, "seconds": outcome.seconds,
                                   "loss": outcome.loss, "validation": outcome.validation, "notes": notes,
                                   "history": outcome.history}}  # fmt: skip
@@ -190,12 +192,12 @@ def _identity(
 def _train(
     model: nn.Module, objective: Objective, shards: Shards, recipe: Recipe, budget: str, seed: int, out: Path,
     identity: dict[str, Any], device: str, progress: Callable[[Event], None] | None, save_every_steps: int | None,
-    holds_out: bool, groups: list[ParamGroup] | None = None, *, new: bool,
+    holds_out: bool, groups: list[ParamGroup] | None = None, *, new_text: bool,
 ) -> tuple[Outcome, list[str]]:  # fmt: skip
     training, held_out = shards.split() if holds_out else (shards, shards.subset([]))
     if isinstance(objective, PreparingObjective):
         objective.prepare(training, _Teller(progress))
-    if new and isinstance(objective, StartingObjective):
+    if new_text and isinstance(objective, StartingObjective):
         objective.start_softmax(model, training)
 
     def validation(most_targets: int) -> Callable[[nn.Module], dict[str, float]] | None:

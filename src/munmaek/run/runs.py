@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import time
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from io import BytesIO
@@ -13,8 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from munmaek.core import files, runtime
-from munmaek.core.energy import Energy
+from munmaek.core import files
+from munmaek.core.cost import Cost
 from munmaek.run.arms import Arm, Question
 from munmaek.run.book import Book
 from munmaek.run.comparison import Row
@@ -56,14 +55,12 @@ class Runs:
                 row = Row(**line["row"])
                 self._tell(row, self.question.task.best)
                 return row
-        began = time.monotonic()
-        runtime.forget_peak_memory()
-        with Energy() as energy:
+        with Cost() as cost:
             found = arm.run(labels, seed, self._progress)
         path = Path(ANSWERS) / f"{key}.npy"
         files.write_atomic(self.out / path, _npy(found.evidence))
-        row = Row(name, labels, labels or len(self.question.train), seed, found.scores, time.monotonic() - began,
-                  runtime.peak_memory(), path.as_posix(), versions(), found.shares, energy.joules)  # fmt: skip
+        row = Row(name, labels, labels or len(self.question.train), seed, found.scores, cost.seconds,
+                  cost.peak_memory, path.as_posix(), versions(), found.shares, cost.joules)  # fmt: skip
         self.book.add({"key": key, "row": asdict(row), "identity": identity})
         self._tell(row, self.question.task.best)
         return row
