@@ -23,6 +23,7 @@ from munmaek.tasks.defaults import Settings, settings_for
 from munmaek.tasks.examples import Examples, subset
 from munmaek.tasks.labelled import Labelled, LabelledObjective, answer, tokenise, with_targets
 from munmaek.tasks.network import TaskModel, make_head, outputs
+from munmaek.tasks.probe import probe
 from munmaek.train import checkpoint, distributed
 from munmaek.train.evidence import evidence
 from munmaek.train.optim import ParamGroup
@@ -102,7 +103,10 @@ class Tuner:
         changes = dict(self.changes)
         if "reader" in own and "reader" in changes:
             changes["reader"] = {**own["reader"], **changes["reader"]}
-        usual = settings_for(num_labels, self.model.dim, static=self.model.num_layers == 1)
+        linear = not self.from_scratch and has_linear_head(self.model.system, self.task)
+        asked = changes.get("probe", self.examples.pairs is None and not changes.get("fresh_layers"))
+        usual = settings_for(num_labels, self.model.dim, static=self.model.num_layers == 1,
+                             probed=linear and asked)  # fmt: skip
         if self.from_scratch:
             for name in ("frozen", "unfreeze", "layer_decay"):  # random weights are there to be trained
                 own.pop(name, None)
@@ -111,6 +115,9 @@ class Tuner:
         if settings.auxiliary and (adaptation is None or adaptation.auxiliary is None):
             title = self.model.system.title
             raise RequestError(f"{title} has no auxiliary loss", where="auxiliary", fix="Leave it out.")
+        if settings.probe and not linear:
+            fix = "Leave it out." if not self.from_scratch else "It is for pre-trained models."
+            raise RequestError("there is no one linear map to start at a probe", where="probe", fix=fix)
         if settings.early_stopping and self.dev is not None:
             raise RequestError("a dev set says when to stop", where="early_stopping", fix="Leave out one of the two.")
         if settings.subword_dropout and self.task.per_token is not None:
@@ -139,6 +146,8 @@ class Tuner:
         check_alternatives(self.task, answers, data, self.examples.where)
         settings = self.settings(len(rows))
         network = self._network(answers, settings, seed)
+        if settings.probe:
+            self._start(network, data)
         validate, every = self._validation(answers, data, settings, seed)
         variant = self._variant(rows, data, settings.subword_dropout, seed)
         outcome = train(
@@ -210,6 +219,12 @@ class Tuner:
         network = make_network(model.system, encoder, self.task, answers, settings, seed + HEAD_STREAM)
         return network.to(model.device)
 
+    def _start(self, network: TaskModel, data: Labelled) -> None:
+        """Start the head at the probe."""
+        device = self.model.device
+        with distributed.autocast(device, distributed.pick_precision("auto", device)):
+            probe(network, self.task, data)
+
     def _renew(self, encoder: Encoder, count: int, seed: int) -> None:
         """Give the top layers fresh weights, drawn from the seed; the embeddings stay."""
         model = self.model
@@ -274,6 +289,12 @@ def make_network(
     auxiliary = adaptation.auxiliary if settings.auxiliary else None
     return TaskModel(encoder, head, settings.pooling, auxiliary, reader, settings.frozen, task.chooses,
                      per_token)  # fmt: skip
+
+
+def has_linear_head(system: System, task: Task) -> bool:
+    """Whether rows are answered by one linear map of what the encoder gives, nothing of the system's own between."""
+    own = system.adaptation or Adaptation()
+    return task.per_token is None and own.reader is None and (own.head is None or task.marked)
 
 
 def _linear(dim: int, num_outputs: int, dropout: float, seed: int) -> torch.nn.Module:

@@ -29,6 +29,7 @@ class Settings:
         pooling: how token states become a text's vector. dropout: before the head. weight_decay: of matrices.
         optimizer, muon_rate: as in a Recipe. network_dropout: of every dropout while training; below 0 leaves its own.
         subword_dropout: chance that a subword is passed over when a text is cut, anew each epoch (data/variation.py).
+        probe: the head, one linear map, starts where it fits the rows best with the encoder as it is (tasks/probe.py).
         fresh_layers: so many top layers begin from new random weights (Zhang 2021 §4).
         frozen: the encoder stays as it is, and only what stands on it learns.
         reader: options of the system's own reader of an encoder's layers, where it has one.
@@ -53,6 +54,7 @@ class Settings:
     decay: str = "linear"
     unfreeze: float = 0.0
     auxiliary: float = 0.0
+    probe: bool = False
     fresh_layers: int = 0
     frozen: bool = False
     early_stopping: bool = False
@@ -83,6 +85,18 @@ at most.
 """
 
 
+_PROBED: tuple[tuple[int, Settings], ...] = (
+    (300, replace(_BY_LABELS[0][1], probe=True, epochs=8, learning_rate=1e-4, head_rate=1.0)),
+    (3_000, replace(_BY_LABELS[1][1], probe=True, epochs=4, learning_rate=3e-4, head_rate=1.0)),
+)
+"""The same for single texts where one linear map stands on a pre-trained encoder and starts at the probe (Kumar 2022).
+
+On 6,000 rows held out of NSMC's training split, a BERT of ten minutes, five and three seeds: with 100 labels the table
+above has 71.8 %, the probe alone 75.1, with fine-tuning after it 75.7 (3e-5, 25 epochs), and at 1e-4 8 epochs are as
+good as 25; with 1,000 labels 77.4, 78.0, and 78.1 at 1e-4 or 78.3 at 3e-4 after 4 epochs.
+"""
+
+
 _ONE_VECTOR: tuple[tuple[int, Settings], ...] = tuple(
     (
         most,
@@ -100,8 +114,10 @@ and 200 labels 39 and 58 % against 18 and 38. With more labels they learn: on 8,
 """
 
 
-def settings_for(num_labels: int, dim: int, *, static: bool = False) -> Settings:
-    """Settings for a number of labels, the width of an encoder and whether it has one vector a word.
+def settings_for(num_labels: int, dim: int, *, static: bool = False, probed: bool = False) -> Settings:
+    """Settings for a number of labels and the width of an encoder.
+
+    `static`: it has one vector a word; `probed`: the head may start at a probe, as it does where labels are few.
 
     The rate of layers falls with the power 1.5 of the width past 256: 1.5e-4 there is 2.9e-5 at 768 and 3e-4 is 5.8e-5,
     about the range that Devlin 2018 §A.3 recommends for BERT-base (2e-5 to 5e-5); narrow networks bear, and need,
@@ -109,7 +125,8 @@ def settings_for(num_labels: int, dim: int, *, static: bool = False) -> Settings
     """
     if static:
         return next(settings for most, settings in _ONE_VECTOR if num_labels <= most)
-    settings = next(settings for most, settings in _BY_LABELS if num_labels <= most)
+    table = (*_PROBED, *_BY_LABELS) if probed else _BY_LABELS
+    settings = next(settings for most, settings in table if num_labels <= most)
     factor = min(1.0, (REFERENCE_DIM / dim) ** 1.5)
     return replace(settings, learning_rate=settings.learning_rate * factor)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -86,6 +86,22 @@ class TaskModel(nn.Module):
         marked in both readings, the head is given its two vectors as `nn.pooling.compare` does. With `auxiliary`
         a pair: the outputs, and that loss with its number of targets, of all readings.
         """
+        vectors, states, flat = self._read(inputs)
+        outputs = self.head(vectors)
+        if self.chooses:
+            outputs = outputs.view(len(inputs["attention_mask"]), -1)
+        if not auxiliary:
+            return outputs
+        assert self.auxiliary is not None
+        return outputs, self.auxiliary(self.body, states, flat)
+
+    def vectors(self, inputs: Mapping[str, torch.Tensor]) -> torch.Tensor:
+        """What the head is given: `(batch, width)`; where it `chooses`, `(batch, readings, width)`."""
+        found = self._read(inputs)[0]
+        return found.unflatten(0, (len(inputs["attention_mask"]), -1)) if self.chooses else found
+
+    def _read(self, inputs: Mapping[str, torch.Tensor]) -> tuple[torch.Tensor, torch.Tensor, dict[str, torch.Tensor]]:
+        """The head's vectors, the tokens' states, and the inputs, of all readings one after the other."""
         several = inputs["attention_mask"].ndim == 3
         flat = {name: tensor.flatten(0, 1) for name, tensor in inputs.items()} if several else dict(inputs)
         marks = flat.pop(MARKED, None)
@@ -101,13 +117,7 @@ class TaskModel(nn.Module):
             vectors = self.encoder.summary(states, flat["attention_mask"], self.pooling)
         if several and marks is None and not self.chooses:
             vectors = vectors.unflatten(0, (len(inputs["attention_mask"]), -1)).sum(1)
-        outputs = self.head(vectors)
-        if self.chooses:
-            outputs = outputs.view(len(inputs["attention_mask"]), -1)
-        if not auxiliary:
-            return outputs
-        assert self.auxiliary is not None
-        return outputs, self.auxiliary(self.body, states, flat)
+        return vectors, states, flat
 
 
 def outputs(model: TaskModel, data: Labelled, batch_tokens: int = 8_192) -> NDArray[np.float32]:
@@ -117,18 +127,38 @@ def outputs(model: TaskModel, data: Labelled, batch_tokens: int = 8_192) -> NDAr
 
     The caller chooses mode and precision. Rows of about equal length are computed together, so hardly any padding is.
     """
-    device = next(model.parameters()).device
     width = data.readings if model.chooses else model.output.out_features
     found = np.zeros((len(data.ids) if model.per_token else len(data), width), dtype=np.float32)
-    with torch.no_grad():
-        for rows in by_length(data.lengths, batch_tokens):
-            arrays = data.arrays(model.encoder, rows)
-            inputs = {name: torch.from_numpy(np.ascontiguousarray(array)).to(device) for name, array in arrays.items()}
-            computed = model(inputs).float().cpu().numpy()
-            if not model.per_token:
-                found[rows] = computed
-                continue
-            for row, states in zip(rows.tolist(), computed, strict=True):
-                start, stop = data.offsets[row : row + 2].tolist()
-                found[start:stop] = states[: stop - start]
+    for rows, computed in _computed(model, model, data, batch_tokens):
+        if not model.per_token:
+            found[rows] = computed
+            continue
+        for row, states in zip(rows.tolist(), computed, strict=True):
+            start, stop = data.offsets[row : row + 2].tolist()
+            found[start:stop] = states[: stop - start]
     return found
+
+
+def vectors(model: TaskModel, data: Labelled, batch_tokens: int = 8_192) -> NDArray[np.float32]:
+    """What the head is given of every row: `(rows, width)`, or `(rows, readings, width)` of alternatives.
+
+    As `outputs` otherwise; not for a head that answers tokens.
+    """
+    shape = (len(data), data.readings) if model.chooses else (len(data),)
+    found = np.zeros((*shape, model.output.in_features), dtype=np.float32)
+    for rows, computed in _computed(model, model.vectors, data, batch_tokens):
+        found[rows] = computed
+    return found
+
+
+def _computed(
+    model: TaskModel, ask: Callable[[Mapping[str, torch.Tensor]], torch.Tensor], data: Labelled, batch_tokens: int
+) -> Iterator[tuple[NDArray[np.int64], NDArray[np.float32]]]:
+    """Rows of about equal length, and what is asked of them, without gradients."""
+    device = next(model.parameters()).device
+    for rows in by_length(data.lengths, batch_tokens):
+        arrays = data.arrays(model.encoder, rows)
+        inputs = {name: torch.from_numpy(np.ascontiguousarray(array)).to(device) for name, array in arrays.items()}
+        with torch.no_grad():
+            computed = ask(inputs)
+        yield rows, computed.float().cpu().numpy()
