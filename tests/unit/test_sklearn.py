@@ -95,7 +95,8 @@ def test_vectors_in_a_pipeline(folder: Path) -> None:
 
 
 def test_a_grid_of_settings(folder: Path) -> None:
-    search = GridSearchCV(TextClassifier(folder), {"epochs": [1, 20]}, cv=2).fit(np.array(TEXTS), LABELS)
+    model = TextClassifier(folder, settings={"probe": False})
+    search = GridSearchCV(model, {"epochs": [1, 20]}, cv=2).fit(np.array(TEXTS), LABELS)
     assert search.best_params_ == {"epochs": 20}
     assert search.predict(["배우 최악의 영화"]).tolist() == ["bad"]
 
