@@ -19,7 +19,7 @@ from munmaek.core.recipe import Budget
 from munmaek.data.variation import VariedTokenizer
 from munmaek.run.model import Model
 from munmaek.tasks import Answers, Task
-from munmaek.tasks.defaults import Settings, settings_for
+from munmaek.tasks.defaults import PROBED_PER_CLASS, Settings, settings_for
 from munmaek.tasks.examples import Examples, subset
 from munmaek.tasks.labelled import Labelled, LabelledObjective, answer, tokenise, with_targets
 from munmaek.tasks.network import TaskModel, make_head, outputs
@@ -104,7 +104,7 @@ class Tuner:
         if "reader" in own and "reader" in changes:
             changes["reader"] = {**own["reader"], **changes["reader"]}
         linear = not self.from_scratch and has_linear_head(self.model.system, self.task)
-        asked = changes.get("probe", self.examples.pairs is None and not changes.get("fresh_layers"))
+        asked = changes.get("probe", self._may_probe(num_labels) and not changes.get("fresh_layers"))
         usual = settings_for(num_labels, self.model.dim, static=self.model.num_layers == 1,
                              probed=linear and asked)  # fmt: skip
         if self.from_scratch:
@@ -124,6 +124,12 @@ class Tuner:
             found = "subwords that vary have no characters to mark"
             raise RequestError(found, where="subword_dropout", fix="Set it to 0.")
         return settings
+
+    def _may_probe(self, num_labels: int) -> bool:
+        """Whether single texts are sorted into so few classes that a linear map can be told from the labels of each."""
+        if self.examples.pairs is not None or not self.task.classifies:
+            return False
+        return num_labels >= PROBED_PER_CLASS * len(set(self.examples.labels))
 
     def fit(
         self,

@@ -85,6 +85,10 @@ at most.
 """
 
 
+PROBED_PER_CLASS = 30
+"""Labels a class from which a head starts at the probe. With six (100 labels, 17 topics of the built-in corpus) the
+probe and its short fine-tuning lose ten points to a random head."""
+
 _PROBED: tuple[tuple[int, Settings], ...] = (
     (300, replace(_BY_LABELS[0][1], probe=True, epochs=8, learning_rate=1e-4, head_rate=1.0)),
     (3_000, replace(_BY_LABELS[1][1], probe=True, epochs=4, learning_rate=3e-4, head_rate=1.0)),
