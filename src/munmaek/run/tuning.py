@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import dataclasses
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -153,7 +154,8 @@ class Tuner:
         settings = self.settings(len(rows))
         network = self._network(answers, settings, seed)
         if settings.probe:
-            self._start(network, data)
+            with _fast(self.model):
+                probe(network, self.task, data)
         validate, every = self._validation(answers, data, settings, seed)
         variant = self._variant(rows, data, settings.subword_dropout, seed)
         outcome = train(
@@ -224,12 +226,6 @@ class Tuner:
             self._renew(encoder, settings.fresh_layers, seed)
         network = make_network(model.system, encoder, self.task, answers, settings, seed + HEAD_STREAM)
         return network.to(model.device)
-
-    def _start(self, network: TaskModel, data: Labelled) -> None:
-        """Start the head at the probe."""
-        device = self.model.device
-        with distributed.autocast(device, distributed.pick_precision("auto", device)):
-            probe(network, self.task, data)
 
     def _renew(self, encoder: Encoder, count: int, seed: int) -> None:
         """Give the top layers fresh weights, drawn from the seed; the embeddings stay."""
@@ -376,5 +372,10 @@ def best_scores(outcome: Outcome) -> dict[str, float] | None:
 def compute(model: Model, network: TaskModel, data: Labelled, batch_tokens: int = 8_192) -> NDArray[np.float32]:
     """Outputs of every row in evaluation mode, in bf16 where the machine multiplies that faster."""
     network.eval()
-    with distributed.autocast(model.device, distributed.pick_precision("auto", model.device)):
+    with _fast(model):
         return outputs(network, data, batch_tokens)
+
+
+def _fast(model: Model) -> AbstractContextManager[Any]:
+    """bf16 where the model's machine multiplies that faster."""
+    return distributed.autocast(model.device, distributed.pick_precision("auto", model.device))
