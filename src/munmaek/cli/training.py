@@ -46,6 +46,17 @@ Unlabelled = Annotated[
     ),
 ]
 
+Words = Annotated[
+    Path | None,
+    option(
+        "--words",
+        "Word vectors of the same tokens that a new model's embeddings start at (word2vec or glove), with their "
+        "tokenizer.",
+        "새 모델의 임베딩을 시작할 낱말 벡터(word2vec, glove) 폴더. 그 토크나이저를 씁니다.",
+        metavar="RUN",
+    ),
+]
+
 
 def pretrain(
     system: options.System,
@@ -64,6 +75,7 @@ def pretrain(
     memory: options.Memory = None,
     settings: options.Settings = None,
     init: options.Init = None,
+    words: Words = None,
     seed: options.Seed = 0,
     tensorboard: options.Tensorboard = False,
     cache: options.Cache = None,
@@ -79,8 +91,8 @@ def pretrain(
             system, corpus=corpus_of(corpus), out=out, size=size, budget=budget, tokenizer=tokenizer,
             vocab_size=vocab_size, min_count=min_count, text_column=text_column, split_sentences=split_sentences,
             phrases=phrasing(phrases, phrase_threshold, phrase_discount),
-            settings=values, init=init, seed=seed, tensorboard=tensorboard, cache=cache, device=device,
-            progress=progress,
+            settings=values, init=init, words=words, seed=seed, tensorboard=tensorboard, cache=cache,
+            device=device, progress=progress,
         )  # fmt: skip
     if as_json:
         show_json(result)

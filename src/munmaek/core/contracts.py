@@ -310,6 +310,7 @@ class System:
         tokenizer, vocab_size: the kind and size of tokenizer that suits it, where the user asks for none.
         masked_words: (model, inputs, places (batch, seq) bool) -> logits (places, vocab) of the words at those places;
             None without such a head.
+        token_embeddings: model -> the matrix (vocab, dim) that its tokens are looked up in; None without one.
         language_model: (model, tokenizer) -> LanguageModel; None where the system predicts no next token.
         fit: (model, objective, shards, progress) fills a model that is counted, not trained step by step; None else.
         adaptation: the paper's own way of fine-tuning, from adapt.py; None for what all systems do.
@@ -334,6 +335,7 @@ class System:
     tokenizer: str = "wordpiece"
     vocab_size: int = 16_000
     masked_words: Callable[[torch.nn.Module, Mapping[str, torch.Tensor], torch.Tensor], torch.Tensor] | None = None
+    token_embeddings: Callable[[torch.nn.Module], torch.Tensor] | None = None
     language_model: Callable[[torch.nn.Module, Tokenizer], LanguageModel] | None = None
     fit: Callable[[torch.nn.Module, Objective, Any, Callable[[float], None]], None] | None = None
     adaptation: Adaptation | None = None

@@ -22,6 +22,7 @@ from munmaek.data.phrases import Phrasing, phrasing_of
 from munmaek.data.shards import Shards
 from munmaek.run import folder as model_folder
 from munmaek.run.prepare import Prepared, prepare
+from munmaek.run.word_start import read_words, start_at_words
 from munmaek.train import distributed
 from munmaek.train.optim import ParamGroup
 from munmaek.train.trainer import Event, Job, Outcome, measure, train
@@ -68,6 +69,7 @@ def pretrain(
     text_column: str | None = None,
     split_sentences: bool = False,
     init: str | Path | None = None,
+    words: str | Path | None = None,
     cache: str | Path | None = None,
     device: str = "auto",
     tensorboard: bool = False,
@@ -87,6 +89,7 @@ def pretrain(
         settings: recipe values (learning_rate, batch_tokens ...), objective options and model settings by name.
         init: a model folder to go on from; its tokenizer and size are used. Where the text is another, the bias of its
             softmax starts anew at the frequencies there (`StartingObjective`).
+        words: a model of word vectors that a new one's embeddings start at (`run.word_start`); its tokenizer is used.
     Raises:
         RequestError, DataError: the request or the corpus cannot be used. Interrupted, JobError: see trainer.
     """
@@ -97,20 +100,27 @@ def pretrain(
         raise RequestError(f"{card.title} is counted anew, from nothing", where="--init", fix="Leave it out.")
     if phrasing_of(phrases).passes and init is not None:
         raise RequestError("a model keeps the words that it began with", where="--phrases", fix="Leave out --init.")
+    if words is not None and (init is not None or tokenizer is not None):
+        other = "--tokenizer" if init is None else "--init"
+        raise RequestError(f"{other} has tokens of its own", where="--words", fix="Leave out one of the two.")
     recipe, options, model_settings = sort_settings(card, size, settings or {}, going_on=init is not None)
     out = Path(out)
     with distributed.processes(distributed.pick_device(device)) as (rank, _):
         start = model_folder.read(init) if init is not None else None
+        vectors = read_words(card, words) if words is not None else None
         if rank != 0:
             distributed.meet()  # the first process prepares, the others find it done
-        prepared = prepare(corpus, cache=cache, tokenizer=Path(init) if init else tokenizer or card.tokenizer,
+        given = init or words  # a model whose tokens these are
+        prepared = prepare(corpus, cache=cache, tokenizer=Path(given) if given else tokenizer or card.tokenizer,
                            vocab_size=vocab_size or card.vocab_size, min_count=min_count, text_column=text_column,
                            split_sentences=split_sentences, phrases=phrases)  # fmt: skip
         if rank == 0:
             distributed.meet()
         model = start.module if start else fresh(card, size, prepared.tokenizer, model_settings, seed)
+        if vectors is not None:
+            start_at_words(card, model, vectors)
         objective = card.objective(model.config, prepared.tokenizer, recipe.max_length, options)
-        identity = _identity(card, size, budget, seed, recipe, options, model_settings, prepared, init)
+        identity = _identity(card, size, budget, seed, recipe, options, model_settings, prepared, init, words)
         corpus_hash = identity["corpus"]
         with _Reporter(progress, out, tensorboard) as report:
             if card.fit is not None:
@@ -180,13 +190,15 @@ def layer_groups(card: System, model: nn.Module, tokenizer: Tokenizer, decay: fl
 def _identity(
     card: System, size: str, budget: str, seed: int, recipe: Recipe, options: Mapping[str, Any],
     model_settings: Mapping[str, Any], prepared: Prepared, init: str | Path | None,
+    words: str | Path | None,
 ) -> dict[str, Any]:  # fmt: skip
-    return {
+    known = {
         "system": card.name, "size": size, "budget": str(Budget.parse(budget)), "seed": seed,
         "corpus": prepared.shards.manifest["corpus_hash"], "tokenizer": prepared.tokenizer.hash,
         "recipe": dataclasses.asdict(recipe), "options": dict(options), "model": dict(model_settings),
         "init": str(init) if init else None,
     }  # fmt: skip
+    return known | ({"words": str(words)} if words else {})
 
 
 def _train(

@@ -45,6 +45,11 @@ def _masked_words(model: nn.Module, inputs: Mapping[str, Tensor], places: Tensor
     return model.word_logits(states[places])
 
 
+def _token_embeddings(model: nn.Module) -> Tensor:
+    assert isinstance(model, BertForPreTraining)
+    return model.bert.embeddings.words.weight
+
+
 CARD = System(
     name="bert",
     title="BERT",
@@ -60,4 +65,5 @@ CARD = System(
     load=foreign.read,
     imports={"hf": foreign.read},
     masked_words=_masked_words,
+    token_embeddings=_token_embeddings,
 )

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from torch import Tensor, nn
+
 from munmaek.core.contracts import System, Tokenizer
 from munmaek.core.errors import RequestError
 from munmaek.core.recipe import Recipe
@@ -38,6 +40,11 @@ def _objective(
     return GptObjective(tokenizer, max_length, **dict(options or {}))
 
 
+def _token_embeddings(model: nn.Module) -> Tensor:
+    assert isinstance(model, GptForPreTraining)
+    return model.gpt.words.weight
+
+
 CARD = System(
     name="gpt",
     title="GPT",
@@ -53,6 +60,7 @@ CARD = System(
     load=foreign.read,
     imports={"hf": foreign.read, "openai-gpt": original.read},
     tokenizer="bpe",
+    token_embeddings=_token_embeddings,
     language_model=GptLanguageModel,
     adaptation=ADAPTATION,
 )

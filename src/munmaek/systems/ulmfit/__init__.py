@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from torch import Tensor, nn
+
 from munmaek.core.contracts import System, Tokenizer
 from munmaek.core.recipe import Recipe
 from munmaek.systems.ulmfit import foreign
@@ -32,6 +34,11 @@ def _objective(
     return UlmfitObjective(tokenizer, max_length, config.direction, **dict(options or {}))
 
 
+def _token_embeddings(model: nn.Module) -> Tensor:
+    assert isinstance(model, UlmfitForPreTraining)
+    return model.encoder.words.weight
+
+
 CARD = System(
     name="ulmfit",
     title="ULMFiT",
@@ -47,6 +54,7 @@ CARD = System(
     load=foreign.read,
     imports={"fastai": foreign.read_fastai},
     tokenizer="bpe",
+    token_embeddings=_token_embeddings,
     language_model=UlmfitLanguageModel,
     adaptation=ADAPTATION,
 )

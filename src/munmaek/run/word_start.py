@@ -1,0 +1,71 @@
+"""A new network's embeddings, started at word vectors of the same tokens: each generation stands on the one before."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import nn
+
+from munmaek.core.contracts import Encoding, System
+from munmaek.core.errors import RequestError
+from munmaek.data.tokenizers import special_ids
+from munmaek.run.model import Model, load
+
+SPREAD = 2.0
+"""Standard deviation of the vectors, in that of the embeddings as they are drawn: what is known stands out from what
+is not (position, segment)."""
+TOKENS_AT_ONCE = 4_096
+
+
+def read_words(card: System, folder: str | Path) -> Model:
+    """A model with one vector a token, to start a new network of the system at.
+
+    Raises:
+        RequestError: the system embeds no tokens, or the model's vectors depend on what stands around them.
+    """
+    if card.token_embeddings is None:
+        found = f"{card.title} has no embeddings of tokens to start"
+        raise RequestError(found, where="--words", fix="Leave it out.")
+    words = load(folder, "cpu")
+    if not words.system.makes_vectors or words.system.contextual:
+        fix = "Train some with: munmaek pretrain word2vec --tokenizer wordpiece --set dim=256 ..."
+        raise RequestError(f"{words.system.title} has no vectors of tokens alone", where=f"--words {folder}", fix=fix)
+    return words
+
+
+def start_at_words(card: System, module: nn.Module, words: Model) -> None:
+    """Set the embeddings of a network's tokens to word vectors; special tokens and those without one stay as drawn.
+
+    The vectors' mean is taken off, and they are brought to `SPREAD` times the embeddings' standard deviation. Where the
+    softmax shares the embeddings it starts there too.
+
+    Args:
+        module: a network of the system over the vectors' own tokens.
+    Raises:
+        RequestError: vectors and embeddings differ in width.
+    """
+    assert card.token_embeddings is not None
+    matrix = card.token_embeddings(module)
+    if words.dim != matrix.shape[1]:
+        fix = f"Train the vectors with --set dim={matrix.shape[1]}."
+        found = f"vectors of {words.dim} numbers cannot be embeddings of {matrix.shape[1]}"
+        raise RequestError(found, where=f"--words {words.folder}", fix=fix)
+    with torch.no_grad():
+        vectors = _vectors(words).to(matrix)
+        known = vectors.any(1)
+        known[special_ids(words.tokenizer)] = False
+        found = vectors[known] - vectors[known].mean(0)
+        matrix[known] = found * (SPREAD * matrix.std() / found.std())
+
+
+def _vectors(words: Model) -> torch.Tensor:
+    """(vocab, dim): every token's vector, 0 where it has none."""
+    numbers = np.arange(words.tokenizer.vocab_size)
+    found: list[torch.Tensor] = []
+    for start in range(0, len(numbers), TOKENS_AT_ONCE):
+        each = [Encoding([number], [], [], [], [0]) for number in numbers[start : start + TOKENS_AT_ONCE].tolist()]
+        inputs = {name: torch.from_numpy(array) for name, array in words.encoder.collate(each).items()}
+        found.append(words.encoder.forward(inputs)[:, 0])
+    return torch.cat(found)

@@ -1,0 +1,73 @@
+"""Embeddings that start at word vectors: they are those vectors but for mean and spread, and all else is as drawn."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from munmaek import systems
+from munmaek.core.errors import RequestError
+from munmaek.run.model import load
+from munmaek.run.pretrain import pretrain
+from munmaek.run.word_start import SPREAD
+
+CORPUS = [["배우 연기 정말 좋다", "음악 정말 좋다"], ["결말 너무 싫다", "화면 너무 싫다"]] * 20
+STILL = {"learning_rate": 1e-12, "muon_rate": 1e-12, "batch_tokens": 256, "max_length": 32}
+WIDE = {"bert": 128, "gpt": 128, "ulmfit": 100}
+
+
+def trained(system: str, out: Path, **rest: Any) -> Path:
+    still = {} if system in ("word2vec", "glove") else STILL
+    pretrain(system, corpus=CORPUS, out=out, size="tiny", budget="2 steps", device="cpu", min_count=1,
+             **{**rest, "settings": still | rest.get("settings", {})})  # fmt: skip
+    return out
+
+
+def embeddings(folder: Path) -> torch.Tensor:
+    model = load(folder, "cpu")
+    found = model.system.token_embeddings
+    assert found is not None
+    return found(model.module).detach()
+
+
+@pytest.mark.parametrize("vectors", ["word2vec", "glove"])
+@pytest.mark.parametrize("system", WIDE)
+def test_tokens_start_at_their_vectors_and_special_ones_as_drawn(system: str, vectors: str, tmp_path: Path) -> None:
+    kind = systems.load(system).tokenizer
+    dim = int(systems.load(system).config(vocab_size=9, **systems.load(system).presets["tiny"]).dim)
+    words = trained(vectors, tmp_path / "words", tokenizer=kind, settings={"dim": dim})
+    plain = embeddings(trained(system, tmp_path / "plain", tokenizer=words))
+    found = embeddings(trained(system, tmp_path / "started", words=words))
+    model = load(words, "cpu")
+    numbers = model.tokenizer.encode_batch(["배우 정말 좋다"])[0].ids[1:-1]
+    ours = model.states("배우 정말 좋다")[0]
+    assert len(ours) == len(numbers) >= 3
+    taken = torch.from_numpy(ours)
+    moved = (found[numbers] - found[numbers[0]]).double()
+    wanted = (taken - taken[0]).double()
+    factor = moved[1].norm() / wanted[1].norm()
+    assert torch.allclose(moved, wanted * factor, atol=1e-5), "the same but for the mean and one factor"
+    known = (found - plain).abs().amax(1) > 1e-6
+    assert known[numbers].all()
+    assert found[known].mean(0).abs().max() < 1e-5
+    assert found[known].std() == pytest.approx(float(SPREAD * plain.std()), rel=0.02)
+    assert torch.allclose(found[:5], plain[:5], atol=1e-9), "special tokens have no vectors"
+
+
+def test_what_cannot_start_a_model_is_refused_before_anything_is_written(tmp_path: Path) -> None:
+    words = trained("word2vec", tmp_path / "words", tokenizer="wordpiece", settings={"dim": 20})
+    bert = trained("bert", tmp_path / "bert")
+    out = tmp_path / "out"
+    for system, asked, said in (
+        ("bert", {"words": words}, "20 numbers"),
+        ("bert", {"words": bert}, "no vectors of tokens alone"),
+        ("elmo", {"words": words}, "no embeddings of tokens"),
+        ("bert", {"words": words, "init": bert}, "--init"),
+        ("bert", {"words": words, "tokenizer": "bpe"}, "--tokenizer"),
+    ):
+        with pytest.raises(RequestError, match=said):
+            trained(system, out, **asked)
+        assert not out.exists()
