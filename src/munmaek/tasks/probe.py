@@ -6,7 +6,7 @@ import torch
 from torch import nn
 
 from munmaek.tasks.labelled import Labelled
-from munmaek.tasks.network import MARKED_BLOCKS, TaskModel, vectors
+from munmaek.tasks.network import TaskModel, vectors
 from munmaek.tasks.task import Task
 
 PENALTY = 200.0
@@ -24,9 +24,7 @@ def probe(model: TaskModel, task: Task, data: Labelled) -> None:
     lost on the way; fine-tuning that begins with the probe (LP-FT, Kumar 2022, arXiv:2202.10054) has less to bend.
     Each coordinate of the vectors is brought to mean 0 and variance 1, the task's loss with a penalty on the weights is
     minimised by L-BFGS, and the scaling is folded into the head. Deviates: Kumar chooses the penalty on held-out rows;
-    here it is fixed. Where a word is marked, each block of the head's input has one weight, for thousands of rows are
-    few for hundreds of coordinates: it starts at the cosines and distances of the word and of what else stands there.
-    The model is left in evaluation mode; the caller chooses its precision.
+    here it is fixed. The model is left in evaluation mode; the caller chooses its precision.
 
     Args:
         model: its head has an output layer and nothing else that learns, and answers rows, not tokens.
@@ -34,14 +32,11 @@ def probe(model: TaskModel, task: Task, data: Labelled) -> None:
     """
     head = model.eval().output
     found = torch.from_numpy(vectors(model, data))
-    alike = found.shape[-1] // MARKED_BLOCKS if task.marked else 1
-    if task.marked:
-        found = found.unflatten(-1, (MARKED_BLOCKS, alike)).mean(-1)
     every = found.flatten(0, -2)
     mean, scale = every.mean(0), every.std(0, correction=0).clamp(min=SMALLEST)
     found = (found - mean) / scale
     targets = torch.from_numpy(data.targets)
-    weight, bias = nn.Parameter(torch.zeros(len(head.bias), found.shape[-1])), nn.Parameter(torch.zeros_like(head.bias))
+    weight, bias = (nn.Parameter(torch.zeros(part.shape)) for part in (head.weight, head.bias))
     optimizer = torch.optim.LBFGS([weight, bias], max_iter=MOST_ITERATIONS, line_search_fn="strong_wolfe")
 
     def loss() -> torch.Tensor:
@@ -55,5 +50,5 @@ def probe(model: TaskModel, task: Task, data: Labelled) -> None:
     with torch.enable_grad(), torch.autocast("cpu", enabled=False):
         optimizer.step(loss)
     with torch.no_grad():
-        head.weight.copy_((weight / scale / alike).repeat_interleave(alike, 1))
+        head.weight.copy_(weight / scale)
         head.bias.copy_(bias - (weight / scale) @ mean)

@@ -13,7 +13,7 @@ from sklearn.preprocessing import StandardScaler
 
 from munmaek import tasks
 from munmaek.core.errors import RequestError
-from munmaek.data import choices, usages
+from munmaek.data import choices
 from munmaek.run.model import Model, load
 from munmaek.run.tuning import Tuner
 from munmaek.tasks.examples import Examples
@@ -75,28 +75,6 @@ def test_of_alternatives_each_reading_is_a_row_of_the_softmax(model: Model) -> N
     after = outputs(network, data)
     assert vectors(network, data).shape == (len(TEXTS), 2, model.dim)
     assert before <= 0.6 < 0.95 < (after.argmax(1) == data.targets).mean()
-
-
-def test_of_a_marked_word_each_block_has_one_weight(model: Model) -> None:
-    firsts = [usages.join(text, (0, 2)) for text in TEXTS]
-    seconds = [usages.join(TEXTS[(7 * number) % len(TEXTS)], (0, 2)) for number in range(len(TEXTS))]
-    labels = [str(one[1:3] == other[1:3]) for one, other in zip(firsts, seconds, strict=True)]
-    network, data = started(model, "wic", Examples(firsts, seconds, labels, "rows"))
-    probe(network, tasks.load("wic"), data)
-    found = vectors(network, data)
-    assert found.shape == (len(TEXTS), 4 * model.dim)
-    blocks = found.reshape(len(TEXTS), 4, model.dim).mean(-1)
-    peer = make_pipeline(StandardScaler(), LogisticRegression(C=2 / PENALTY, tol=1e-8, max_iter=5_000))
-    logits = outputs(network, data)
-    ours = np.exp(logits) / np.exp(logits).sum(1, keepdims=True)
-    assert ours == pytest.approx(peer.fit(blocks, labels).predict_proba(blocks), abs=2e-3)
-    weights = network.output.weight.detach().unflatten(1, (4, -1))
-    assert (weights == weights[..., :1]).all()
-    for row in (1, 2):  # the second block is u * v of vectors of length sqrt(dim): its mean is the words' cosine
-        pair = [usages.split(rows[row]) for rows in (firsts, seconds)]
-        one, other = (model.word_vector(text, text[slice(*span)]) for text, span in pair)
-        cosine = one @ other / np.linalg.norm(one) / np.linalg.norm(other)
-        assert blocks[row, 1] == pytest.approx(cosine, abs=1e-3)
 
 
 def test_the_encoder_and_what_is_random_stay_as_they_are(model: Model) -> None:
