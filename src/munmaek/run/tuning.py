@@ -23,7 +23,7 @@ from munmaek.tasks import Answers, Task
 from munmaek.tasks.defaults import PROBED_PER_CLASS, Settings, settings_for
 from munmaek.tasks.examples import Examples, subset
 from munmaek.tasks.labelled import Labelled, LabelledObjective, answer, tokenise, with_targets
-from munmaek.tasks.network import MARKED_BLOCKS, TaskModel, make_head, outputs
+from munmaek.tasks.network import TaskModel, make_head, outputs
 from munmaek.tasks.probe import probe
 from munmaek.train import checkpoint, distributed
 from munmaek.train.evidence import evidence
@@ -286,7 +286,7 @@ def make_network(
         dim = int(reader.dim)  # type: ignore[arg-type]
     per_token = task.per_token is not None
     own_head = _linear if per_token or task.marked else adaptation.head or _linear
-    width = MARKED_BLOCKS * dim if task.marked else 3 * dim if settings.pooling == "concat" and not per_token else dim
+    width = 2 * dim if task.marked else 3 * dim if settings.pooling == "concat" and not per_token else dim
     head = own_head(width, task.num_outputs(answers), settings.dropout, seed)
     auxiliary = adaptation.auxiliary if settings.auxiliary else None
     return TaskModel(encoder, head, settings.pooling, auxiliary, reader, settings.frozen, task.chooses,

@@ -27,10 +27,6 @@ Auxiliary = Callable[[nn.Module, torch.Tensor, Mapping[str, torch.Tensor]], tupl
 """(module, last states, inputs) -> summed loss in nats, number of targets; see `contracts.Adaptation`."""
 
 
-MARKED_BLOCKS = 4
-"""Of the head's input where a word is marked: |u - v| and u * v of the word, and of what else stands there."""
-
-
 class TaskModel(nn.Module):
     """Encoder, pooling and head.
 
@@ -87,9 +83,8 @@ class TaskModel(nn.Module):
 
         Of rows with several readings, `(batch, readings, seq)`, the vectors are added before the head; where it
         `chooses`, each has one output of the head: `(batch, readings)` (Radford 2018 §3.3, figure 1). Where a word is
-        marked in both readings, the head is given its two vectors as `nn.pooling.compare` does, and after them those
-        of what else stands in the readings. With `auxiliary` a pair: the outputs, and that loss with its number of
-        targets, of all readings.
+        marked in both readings, the head is given its two vectors as `nn.pooling.compare` does. With `auxiliary`
+        a pair: the outputs, and that loss with its number of targets, of all readings.
         """
         vectors, states, flat = self._read(inputs)
         outputs = self.head(vectors)
@@ -115,8 +110,7 @@ class TaskModel(nn.Module):
         if self.reader is not None:
             states = self.reader(states, flat["attention_mask"])
         if marks is not None:
-            parts = (pool(states, where) for where in (marks, flat["attention_mask"] & ~marks))
-            vectors = torch.cat([compare(*part.unflatten(0, (-1, 2)).unbind(1)) for part in parts], -1)
+            vectors = compare(*pool(states, marks).unflatten(0, (-1, 2)).unbind(1))
         elif self.per_token:
             vectors = states
         else:
