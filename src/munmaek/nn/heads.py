@@ -3,14 +3,19 @@
 # ruff: noqa: F722
 from __future__ import annotations
 
+import torch
 from jaxtyping import Float
 from torch import Tensor, nn
+from torch.nn import functional
 
 from munmaek.nn.transformer import Dropout, LayerNorm
 
 
 class Linear(nn.Module):
     """Dropout and one linear map (Devlin 2018 §4.1): a text's or a token's vector to class scores, or to one value.
+
+    The map is in float32 whatever the precision around it. A head that starts at a probe takes the mean of the vectors
+    off by its bias, and weights rounded to bfloat16 leave a rest of that which tips every answer to one side.
 
     Args:
         dim: width of the vector. num_outputs: classes, or 1 for a value. dropout: before the map.
@@ -25,7 +30,39 @@ class Linear(nn.Module):
 
     def forward(self, vectors: Float[Tensor, "*rows dim"]) -> Float[Tensor, "*rows outputs"]:
         """Scores before any softmax."""
-        return self.output(self.dropout(vectors))
+        with torch.autocast(vectors.device.type, enabled=False):
+            return self.output(self.dropout(vectors).float())
+
+
+class Agreement(nn.Module):
+    """How far two usages of a word agree, layer by layer, as one linear map: twice as many cosines as layers.
+
+    A cosine is of the word's two vectors, or of the means of what else stands there; what all usages have in common is
+    taken off first (Mu 2018, "All-but-the-Top", §2). So few numbers hold no word by heart: a map of the vectors
+    themselves learns which words mean the same, which says nothing of new sentences.
+
+    Attributes:
+        centre: (2, layers, dim) what all usages have in common: of the word, and of what else stands there.
+    """
+
+    centre: Tensor
+
+    def __init__(self, num_layers: int, dim: int, num_outputs: int) -> None:
+        super().__init__()
+        self.register_buffer("centre", torch.zeros(2, num_layers, dim))
+        self.output = nn.Linear(2 * num_layers, num_outputs)
+        nn.init.zeros_(self.output.weight)
+        nn.init.zeros_(self.output.bias)
+
+    def compare(self, usages: Float[Tensor, "batch 2 2 layers dim"]) -> Float[Tensor, "batch twice"]:
+        """The cosines of rows of two usages, each a word and what else stands there."""
+        one, other = (usages - self.centre).unbind(1)
+        return functional.cosine_similarity(one, other, dim=-1).flatten(1)
+
+    def forward(self, cosines: Float[Tensor, "batch twice"]) -> Float[Tensor, "batch outputs"]:
+        """Scores before any softmax."""
+        with torch.autocast(cosines.device.type, enabled=False):
+            return self.output(cosines.float())
 
 
 class WordTransform(nn.Module):

@@ -6,7 +6,6 @@ from __future__ import annotations
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
-from torch.nn import functional
 
 from munmaek.core.errors import RequestError
 
@@ -39,14 +38,3 @@ def pool(
         largest = states.masked_fill(~chosen, float("-inf")).amax(1)
         return torch.where(mask.any(1, keepdim=True), largest, 0)
     raise RequestError(f"no pooling {how!r}", where="pooling", fix=f"Poolings: {', '.join(POOLINGS)}.")
-
-
-def compare(first: Float[Tensor, "batch dim"], second: Float[Tensor, "batch dim"]) -> Float[Tensor, "batch twice"]:
-    """What two vectors have in common and what not, for a head: |u - v| and u * v (Conneau 2017 §3.1.1).
-
-    Deviation: both are brought to unit length times the root of the width first, so that the sum of the products is a
-    multiple of the cosine whatever the system; u and v themselves are left out, as the order of two means nothing.
-    """
-    scale = first.shape[-1] ** 0.5
-    u, v = (functional.normalize(vectors, dim=-1) * scale for vectors in (first, second))
-    return torch.cat([(u - v).abs(), u * v], -1)

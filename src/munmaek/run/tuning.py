@@ -18,12 +18,13 @@ from munmaek.core.contracts import Adaptation, Encoder, System
 from munmaek.core.errors import DataError, RequestError
 from munmaek.core.recipe import Budget
 from munmaek.data.variation import VariedTokenizer
+from munmaek.nn.heads import Agreement
 from munmaek.run.model import Model
 from munmaek.tasks import Answers, Task
 from munmaek.tasks.defaults import PROBED_PER_CLASS, Settings, settings_for
 from munmaek.tasks.examples import Examples, subset
 from munmaek.tasks.labelled import Labelled, LabelledObjective, answer, tokenise, with_targets
-from munmaek.tasks.network import TaskModel, make_head, outputs
+from munmaek.tasks.network import TaskModel, centre, make_head, outputs
 from munmaek.tasks.probe import probe
 from munmaek.train import checkpoint, distributed
 from munmaek.train.evidence import evidence
@@ -99,7 +100,7 @@ class Tuner:
         """The defaults for so many labels, what the paper does otherwise, and the changes asked for."""
         adaptation = self.model.system.adaptation
         own: dict[str, Any] = {}
-        if adaptation and adaptation.settings:
+        if adaptation and adaptation.settings and not self.task.marked:
             own = dict(adaptation.settings(num_labels, self.task.per_token is not None))
         changes = dict(self.changes)
         if "reader" in own and "reader" in changes:
@@ -107,11 +108,11 @@ class Tuner:
         linear = not self.from_scratch and has_linear_head(self.model.system, self.task)
         asked = changes.get("probe", self._may_probe(num_labels) and not changes.get("fresh_layers"))
         usual = settings_for(num_labels, self.model.dim, static=self.model.num_layers == 1,
-                             probed=linear and asked)  # fmt: skip
+                             probed=linear and asked, marked=self.task.marked)  # fmt: skip
         if self.from_scratch:
             for name in ("frozen", "unfreeze", "layer_decay"):  # random weights are there to be trained
                 own.pop(name, None)
-            usual = dataclasses.replace(usual, frozen=False)
+            usual = dataclasses.replace(usual, frozen=False, probe=False)
         settings = dataclasses.replace(usual, **{**own, **changes})
         if settings.auxiliary and (adaptation is None or adaptation.auxiliary is None):
             title = self.model.system.title
@@ -153,6 +154,8 @@ class Tuner:
         check_alternatives(self.task, answers, data, self.examples.where)
         settings = self.settings(len(rows))
         network = self._network(answers, settings, seed)
+        if self.task.marked:
+            centre(network.eval(), data)
         if settings.probe:
             with _fast(self.model):
                 probe(network, self.task, data)
@@ -279,15 +282,18 @@ def make_network(
     """An encoder with a fresh head, and the system's own reader of its layers; weights are a function of the seed."""
     adaptation = system.adaptation or Adaptation()
     reader, dim = None, encoder.dim
-    if adaptation.reader is not None:
+    if adaptation.reader is not None and not task.marked:
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             reader = adaptation.reader(encoder.num_layers, encoder.dim, settings.reader)
         dim = int(reader.dim)  # type: ignore[arg-type]
     per_token = task.per_token is not None
-    own_head = _linear if per_token or task.marked else adaptation.head or _linear
-    width = 2 * dim if task.marked else 3 * dim if settings.pooling == "concat" and not per_token else dim
-    head = own_head(width, task.num_outputs(answers), settings.dropout, seed)
+    if task.marked:
+        head: torch.nn.Module = Agreement(encoder.num_layers, encoder.dim, task.num_outputs(answers))
+    else:
+        own_head = _linear if per_token else adaptation.head or _linear
+        width = 3 * dim if settings.pooling == "concat" and not per_token else dim
+        head = own_head(width, task.num_outputs(answers), settings.dropout, seed)
     auxiliary = adaptation.auxiliary if settings.auxiliary else None
     return TaskModel(encoder, head, settings.pooling, auxiliary, reader, settings.frozen, task.chooses,
                      per_token)  # fmt: skip
@@ -296,7 +302,7 @@ def make_network(
 def has_linear_head(system: System, task: Task) -> bool:
     """Whether rows are answered by one linear map of what the encoder gives, nothing of the system's own between."""
     own = system.adaptation or Adaptation()
-    return task.per_token is None and own.reader is None and (own.head is None or task.marked)
+    return task.marked or (task.per_token is None and own.reader is None and own.head is None)
 
 
 def _linear(dim: int, num_outputs: int, dropout: float, seed: int) -> torch.nn.Module:

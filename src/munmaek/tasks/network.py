@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from torch import nn
 
 from munmaek.core.contracts import Encoder
-from munmaek.nn.heads import Linear
-from munmaek.nn.pooling import compare, pool
+from munmaek.nn.heads import Agreement, Linear
+from munmaek.nn.pooling import pool
 from munmaek.tasks.labelled import MARKED, Labelled, by_length
 
 
@@ -83,8 +83,8 @@ class TaskModel(nn.Module):
 
         Of rows with several readings, `(batch, readings, seq)`, the vectors are added before the head; where it
         `chooses`, each has one output of the head: `(batch, readings)` (Radford 2018 §3.3, figure 1). Where a word is
-        marked in both readings, the head is given its two vectors as `nn.pooling.compare` does. With `auxiliary`
-        a pair: the outputs, and that loss with its number of targets, of all readings.
+        marked in both readings, the head is an `Agreement`, of all layers. With `auxiliary` a pair: the outputs, and
+        that loss with its number of targets, of all readings.
         """
         vectors, states, flat = self._read(inputs)
         outputs = self.head(vectors)
@@ -100,24 +100,38 @@ class TaskModel(nn.Module):
         found = self._read(inputs)[0]
         return found.unflatten(0, (len(inputs["attention_mask"]), -1)) if self.chooses else found
 
+    def usages(self, inputs: Mapping[str, torch.Tensor]) -> torch.Tensor:
+        """The marked words of both readings, and what else stands there: `(batch, 2 readings, 2, layers, dim)`."""
+        flat = {name: tensor.flatten(0, 1) for name, tensor in inputs.items()}
+        marks = flat.pop(MARKED)
+        with torch.set_grad_enabled(torch.is_grad_enabled() and not self.frozen):
+            states = self.encoder.forward(flat, all_layers=True)
+        rest = flat["attention_mask"] & ~marks
+        found = [torch.stack([pool(layer, where) for layer in states], 1) for where in (marks, rest)]
+        return torch.stack(found, 1).unflatten(0, (-1, 2)).float()
+
     def _read(self, inputs: Mapping[str, torch.Tensor]) -> tuple[torch.Tensor, torch.Tensor, dict[str, torch.Tensor]]:
         """The head's vectors, the tokens' states, and the inputs, of all readings one after the other."""
+        if isinstance(self.head, Agreement):
+            usages = self.usages(inputs)
+            return self.head.compare(usages), usages, {}
         several = inputs["attention_mask"].ndim == 3
         flat = {name: tensor.flatten(0, 1) for name, tensor in inputs.items()} if several else dict(inputs)
-        marks = flat.pop(MARKED, None)
         with torch.set_grad_enabled(torch.is_grad_enabled() and not self.frozen):
             states = self.encoder.forward(flat, all_layers=self.reader is not None)
         if self.reader is not None:
             states = self.reader(states, flat["attention_mask"])
-        if marks is not None:
-            vectors = compare(*pool(states, marks).unflatten(0, (-1, 2)).unbind(1))
-        elif self.per_token:
-            vectors = states
-        else:
-            vectors = self.encoder.summary(states, flat["attention_mask"], self.pooling)
-        if several and marks is None and not self.chooses:
+        vectors = states if self.per_token else self.encoder.summary(states, flat["attention_mask"], self.pooling)
+        if several and not self.chooses:
             vectors = vectors.unflatten(0, (len(inputs["attention_mask"]), -1)).sum(1)
         return vectors, states, flat
+
+
+def centre(model: TaskModel, data: Labelled) -> None:
+    """Set what all usages of words have in common, for an `Agreement` to take off: their mean over some rows."""
+    assert isinstance(model.head, Agreement)
+    totals = [torch.from_numpy(found).sum((0, 1)) for _, found in _computed(model, model.usages, data, 8_192)]
+    model.head.centre.copy_(torch.stack(totals).sum(0) / (2 * len(data)))
 
 
 def outputs(model: TaskModel, data: Labelled, batch_tokens: int = 8_192) -> NDArray[np.float32]:

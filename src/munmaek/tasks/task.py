@@ -141,8 +141,8 @@ class Task:
         symmetric: the order of a pair's two texts means nothing.
         chooses: the second text holds alternatives (`data.choices`), each read with the first text; the classes are
             their numbers, and the head gives each reading one output.
-        marked: a word is marked in each of a row's two texts (`data.usages`), each is read by itself, and what the head
-            is given is that word's two vectors.
+        marked: a word is marked in each of a row's two texts (`data.usages`), each is read by itself, and the head
+            is told how far they agree (`nn.heads.Agreement`).
         per_token: of a task whose head answers every token, else None. There `loss` is given readings, `(readings, seq,
             num_outputs)` and `(readings, seq)`, `answer` tokens, and `targets`, `scores` and `evidence` whole rows.
         chance: what answers that take no reading are called.

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import torch
 
-from munmaek.nn.heads import Linear, WordTransform
+from munmaek.nn.heads import Agreement, Linear, WordTransform
 
 
 def test_linear_head_is_one_affine_map_in_evaluation_and_drops_in_training() -> None:
@@ -28,3 +28,19 @@ def test_word_transform_is_dense_then_gelu_then_norm() -> None:
     inner = torch.nn.functional.gelu(head.dense(states))
     expected = (inner - inner.mean(1, keepdim=True)) / inner.std(1, correction=0, keepdim=True)
     torch.testing.assert_close(head(states), expected)
+
+
+def test_usages_agree_by_the_cosines_of_word_and_rest_in_every_layer() -> None:
+    torch.manual_seed(0)
+    head, usages = Agreement(3, 16, 2), torch.randn(5, 2, 2, 3, 16)
+    head.centre.copy_(torch.randn(2, 3, 16))
+    found = head.compare(usages)
+    assert found.shape == (5, 6)
+    for kind in (0, 1):
+        for layer in range(3):
+            one, other = (usages[:, place, kind, layer] - head.centre[kind, layer] for place in (0, 1))
+            wanted = (one * other).sum(1) / one.norm(dim=1) / other.norm(dim=1)
+            torch.testing.assert_close(found[:, 3 * kind + layer], wanted)
+    torch.testing.assert_close(head.compare(usages.flip(1)), found)
+    torch.testing.assert_close(head(found), found @ head.output.weight.T + head.output.bias)
+    assert torch.isfinite(head.compare(torch.zeros_like(usages) + head.centre)).all(), "nothing but what all share"

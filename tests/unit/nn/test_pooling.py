@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from munmaek.core.errors import RequestError
-from munmaek.nn.pooling import POOLINGS, compare, pool
+from munmaek.nn.pooling import POOLINGS, pool
 
 STATES = torch.tensor([[[1.0, -5.0], [3.0, -1.0], [90.0, 90.0]], [[2.0, 2.0], [4.0, 0.0], [6.0, 7.0]]])
 MASK = torch.tensor([[True, True, False], [True, True, True]])
@@ -46,13 +46,3 @@ def test_low_precision_means_are_summed_in_fp32() -> None:
 def test_another_word_is_refused_by_name() -> None:
     with pytest.raises(RequestError, match=r"'median'.*mean, first, last, max"):
         pool(STATES, MASK, "median")
-
-
-def test_two_vectors_side_by_side() -> None:
-    u, v = torch.randn(3, 8), torch.randn(3, 8)
-    found = compare(u, v)
-    assert torch.equal(found, compare(v, u))
-    cosine = torch.nn.functional.cosine_similarity(u, v)
-    torch.testing.assert_close(found[:, 8:].mean(1), cosine)
-    torch.testing.assert_close(found[:, :8].square().mean(1), 2 - 2 * cosine)
-    assert torch.isfinite(compare(torch.zeros_like(u), v)).all()

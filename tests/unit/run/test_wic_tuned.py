@@ -1,4 +1,4 @@
-"""Word in context, fine-tuned: the word's own vectors decide; one vector a word knows nothing; files and lines."""
+"""Word in context, fine-tuned: word and rest decide; one vector a word knows the rest alone; files and lines."""
 
 from __future__ import annotations
 
@@ -70,10 +70,13 @@ def test_what_stands_beside_the_word_is_learnt(bert: Path, rows: tuple[Path, Pat
     assert found.scores["accuracy"] > 0.9
 
 
-def test_one_vector_a_word_answers_always_the_same(tmp_path: Path, rows: tuple[Path, Path]) -> None:
+def test_one_vector_a_word_knows_only_what_stands_beside_it(tmp_path: Path, rows: tuple[Path, Path]) -> None:
     static = tuned(tmp_path, "word2vec", rows)
-    answers = predict(static, ["하늘 하얀 [눈]", "얼굴 예쁜 [눈]"], ["차가운 [눈]", "하늘 [눈]"])
-    assert answers[0].probabilities == answers[1].probabilities
+    sky, face = "하늘 하얀 [눈]", "얼굴 예쁜 [눈]"
+    skies, faces, both, moved = predict(static, [sky, face, sky, "[눈] 하늘 하얀"], [sky, face, face, "하늘 [눈] 하얀"])
+    assert skies.probability == pytest.approx(faces.probability, abs=1e-6)
+    assert skies.probability == pytest.approx(moved.probability, abs=1e-6)
+    assert skies.probability != pytest.approx(both.probability, rel=1e-3, abs=0)
 
 
 def test_order_and_mark(bert: Path) -> None:

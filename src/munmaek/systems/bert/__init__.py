@@ -17,7 +17,7 @@ from munmaek.systems.bert.objective import OPTIONS, BertObjective
 
 RECIPES = {
     "tiny": Recipe(learning_rate=3e-3, optimizer="muon", batch_tokens=4096, dropout=0.0),
-    "mini": Recipe(learning_rate=2e-3, optimizer="muon", batch_tokens=2048, dropout=0.0),
+    "mini": Recipe(learning_rate=5e-4, optimizer="muon", batch_tokens=2048, dropout=0.0),
     "small": Recipe(learning_rate=8e-4, batch_tokens=8192),
     "medium": Recipe(learning_rate=6e-4, batch_tokens=16384),
     "base": Recipe(learning_rate=4e-4, batch_tokens=65536, max_length=512),

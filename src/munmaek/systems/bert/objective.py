@@ -24,7 +24,7 @@ from munmaek.systems.bert.samples import Rows
 
 MODES = ("auto", "nsp", "sop", "off")
 OPTIONS = {
-    "mask_rate": "share of tokens to hide, or two from start to end of training: 0.15, 0.30-0.15 (default 0.30-0.15)",
+    "mask_rate": "share of tokens to hide, or two from start to end of training: 0.15, 0.30-0.15 (default 0.50-0.15)",
     "whole_word": "hide all tokens of an eojeol or none: true or false (default false)",
     "next_sentence": "auto (next sentences where most of the text has documents of two), nsp, sop (order), off",
 }
@@ -52,7 +52,7 @@ class BertObjective:
         tokenizer: Tokenizer,
         max_length: int,
         *,
-        mask_rate: float | str = "0.30-0.15",
+        mask_rate: float | str = "0.50-0.15",
         whole_word: bool | str = False,
         next_sentence: str = "auto",
     ) -> None:
