@@ -30,7 +30,7 @@ def read_words(card: System, folder: str | Path) -> Model:
         raise RequestError(found, where="--words", fix="Leave it out.")
     words = load(folder, "cpu")
     if not words.system.makes_vectors or words.system.contextual:
-        fix = "Train some with: munmaek pretrain word2vec --tokenizer wordpiece --set dim=256 ..."
+        fix = "Train some with: munmaek pretrain word2vec --tokenizer wordpiece --vocab-size 16000 --set dim=256 ..."
         raise RequestError(f"{words.system.title} has no vectors of tokens alone", where=f"--words {folder}", fix=fix)
     return words
 

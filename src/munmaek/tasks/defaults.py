@@ -90,9 +90,9 @@ PROBED_PER_CLASS = 30
 probe and its short fine-tuning lose ten points to a random head."""
 
 _PROBED: tuple[tuple[int, Settings], ...] = tuple(
-    (most, replace(settings, probe=True, epochs=epochs, learning_rate=rate, head_rate=1.0, dropout=0.0,
+    (most, replace(settings, probe=True, epochs=epochs, learning_rate=1e-4, head_rate=1.0, dropout=0.0,
                    network_dropout=0.0))
-    for (most, settings), epochs, rate in zip(_BY_LABELS, (8, 4), (1e-4, 3e-4), strict=False)
+    for (most, settings), epochs in zip(_BY_LABELS, (8, 4), strict=False)
 )  # fmt: skip
 """The same for single texts where one linear map stands on a pre-trained encoder and starts at the probe (Kumar 2022).
 
@@ -101,7 +101,7 @@ above has 71.8 %, the probe alone 75.1, with fine-tuning after it 75.7 (3e-5, 25
 good as 25; with 1,000 labels 77.4, 78.0, and 78.1 at 1e-4 or 78.3 at 3e-4 after 4 epochs. Without any dropout: a probe
 fits the states as they are, and under dropout those of a network that was pre-trained without have other means, which
 can tip every answer to one side (a longer trained BERT with 100 labels, one seed: 61.5 % with it, 77.6 without, 74.5
-the probe alone).
+the probe alone; with 1,000, two seeds, 82.3 without it, 80.4 without it at 3e-4, and 81.4 with it there).
 """
 
 
