@@ -114,9 +114,11 @@ class Tuner:
                 own.pop(name, None)
             usual = dataclasses.replace(usual, frozen=False, probe=False)
         settings = dataclasses.replace(usual, **{**own, **changes})
-        if settings.auxiliary and (adaptation is None or adaptation.auxiliary is None):
+        if settings.auxiliary and (adaptation is None or adaptation.auxiliary is None or self.task.marked):
             title = self.model.system.title
-            raise RequestError(f"{title} has no auxiliary loss", where="auxiliary", fix="Leave it out.")
+            raise RequestError(
+                f"{title} has no auxiliary loss in {self.task.name}", where="auxiliary", fix="Leave it out."
+            )
         if settings.probe and not linear:
             fix = "Leave it out." if not self.from_scratch else "It is for pre-trained models."
             raise RequestError("there is no one linear map to start at a probe", where="probe", fix=fix)
