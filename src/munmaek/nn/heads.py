@@ -34,7 +34,7 @@ class Linear(nn.Module):
             return self.output(self.dropout(vectors).float())
 
 
-class Agreement(nn.Module):
+class Agreement(Linear):
     """How far two usages of a word agree, layer by layer, as one linear map: twice as many cosines as layers.
 
     A cosine is of the word's two vectors, or of the means of what else stands there; what all usages have in common is
@@ -48,21 +48,13 @@ class Agreement(nn.Module):
     centre: Tensor
 
     def __init__(self, num_layers: int, dim: int, num_outputs: int) -> None:
-        super().__init__()
+        super().__init__(2 * num_layers, num_outputs, dropout=0.0, std=0.0)
         self.register_buffer("centre", torch.zeros(2, num_layers, dim))
-        self.output = nn.Linear(2 * num_layers, num_outputs)
-        nn.init.zeros_(self.output.weight)
-        nn.init.zeros_(self.output.bias)
 
     def compare(self, usages: Float[Tensor, "batch 2 2 layers dim"]) -> Float[Tensor, "batch twice"]:
         """The cosines of rows of two usages, each a word and what else stands there."""
         one, other = (usages - self.centre).unbind(1)
         return functional.cosine_similarity(one, other, dim=-1).flatten(1)
-
-    def forward(self, cosines: Float[Tensor, "batch twice"]) -> Float[Tensor, "batch outputs"]:
-        """Scores before any softmax."""
-        with torch.autocast(cosines.device.type, enabled=False):
-            return self.output(cosines.float())
 
 
 class WordTransform(nn.Module):

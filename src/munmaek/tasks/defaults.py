@@ -144,10 +144,10 @@ def settings_for(
     about the range that Devlin 2018 §A.3 recommends for BERT-base (2e-5 to 5e-5); narrow networks bear, and need,
     larger rates.
     """
-    if static and not marked:
-        return next(settings for most, settings in _ONE_VECTOR if num_labels <= most)
     if marked:
         return _MARKED
+    if static:
+        return next(settings for most, settings in _ONE_VECTOR if num_labels <= most)
     table = (*_PROBED, *_BY_LABELS) if probed else _BY_LABELS
     settings = next(settings for most, settings in table if num_labels <= most)
     factor = min(1.0, (REFERENCE_DIM / dim) ** 1.5)

@@ -16,7 +16,7 @@ from munmaek.run.word_start import SPREAD
 
 CORPUS = [["배우 연기 정말 좋다", "음악 정말 좋다"], ["결말 너무 싫다", "화면 너무 싫다"]] * 20
 STILL = {"learning_rate": 1e-12, "muon_rate": 1e-12, "batch_tokens": 256, "max_length": 32}
-WIDE = {"bert": 128, "gpt": 128, "ulmfit": 100}
+SYSTEMS = ("bert", "gpt", "ulmfit")
 
 
 def trained(system: str, out: Path, **rest: Any) -> Path:
@@ -34,11 +34,11 @@ def embeddings(folder: Path) -> torch.Tensor:
 
 
 @pytest.mark.parametrize("vectors", ["word2vec", "glove"])
-@pytest.mark.parametrize("system", WIDE)
+@pytest.mark.parametrize("system", SYSTEMS)
 def test_tokens_start_at_their_vectors_and_special_ones_as_drawn(system: str, vectors: str, tmp_path: Path) -> None:
-    kind = systems.load(system).tokenizer
-    dim = int(systems.load(system).config(vocab_size=9, **systems.load(system).presets["tiny"]).dim)
-    words = trained(vectors, tmp_path / "words", tokenizer=kind, settings={"dim": dim})
+    card = systems.load(system)
+    dim = int(card.config(vocab_size=9, **card.presets["tiny"]).dim)
+    words = trained(vectors, tmp_path / "words", tokenizer=card.tokenizer, settings={"dim": dim})
     plain = embeddings(trained(system, tmp_path / "plain", tokenizer=words))
     found = embeddings(trained(system, tmp_path / "started", words=words))
     model = load(words, "cpu")
