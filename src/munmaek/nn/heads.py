@@ -34,6 +34,50 @@ class Linear(nn.Module):
             return self.output(self.dropout(vectors).float())
 
 
+class BatchNorm(nn.BatchNorm1d):
+    """Batch normalisation in float32 that takes a row on its own by the statistics so far."""
+
+    def forward(self, input: Float[Tensor, "batch dim"]) -> Float[Tensor, "batch dim"]:
+        """Normalised over the batch while training, by the running statistics otherwise."""
+        alone = self.training and len(input) < 2
+        rows = input.float()
+        if alone:
+            return functional.batch_norm(rows, self.running_mean, self.running_var, self.weight, self.bias,
+                                         eps=self.eps)  # fmt: skip
+        return super().forward(rows)
+
+
+class Meeting(Linear):
+    """One linear map of how two texts meet, each number of it standardised first: products of vectors are small.
+
+    Args:
+        dim: width of what `meet` gives.
+    """
+
+    def __init__(self, dim: int, num_outputs: int, dropout: float = 0.1) -> None:
+        super().__init__(dim, num_outputs, dropout)
+        self.norm = BatchNorm(dim, affine=False)
+
+    def forward(self, vectors: Float[Tensor, "batch dim"]) -> Float[Tensor, "batch outputs"]:
+        """Scores before any softmax."""
+        return super().forward(self.norm(vectors))
+
+
+def meet(one: Float[Tensor, "batch dim"], other: Float[Tensor, "batch dim"]) -> Float[Tensor, "batch wide"]:
+    """What two vectors have to do with each other, 4 dim + 1 numbers: u, v, |u - v|, u * v and their cosine.
+
+    Conneau 2017, "Supervised Learning of Universal Sentence Representations", §3.1; the cosine is ours: the
+    numbers of the product have to be weighed one by one to give it.
+    """
+    u, v = one.float(), other.float()
+    return torch.cat([u, v, (u - v).abs(), u * v, functional.cosine_similarity(u, v)[:, None]], 1)
+
+
+def meeting_width(dim: int) -> int:
+    """How many numbers `meet` gives for two vectors of `dim`."""
+    return 4 * dim + 1
+
+
 class Agreement(Linear):
     """How far two usages of a word agree, layer by layer, as one linear map: twice as many cosines as layers.
 

@@ -235,11 +235,12 @@ class BiLstm(LstmLayer):
     Args:
         inputs: width of what is read. size: cells. state: width after the projection; 0 leaves the projection out.
         cell_clip, state_clip: see `scan`. forget_bias: added to the forget gate, not a parameter.
+        memory: tokens that the cells are to keep from the start, see `remember`; 0 leaves that to the forget bias.
     """
 
     def __init__(
         self, inputs: int, size: int, state: int = 0, cell_clip: float = 0.0, state_clip: float = 0.0,
-        forget_bias: float = 1.0,
+        forget_bias: float = 1.0, memory: int = 0,
     ) -> None:  # fmt: skip
         super().__init__()
         self.size, self.state = size, state or size
@@ -248,10 +249,11 @@ class BiLstm(LstmLayer):
         self.weight_state = _both(4 * size, self.state)
         self.biases = _both(4 * size)
         self.projection = _both(state, size) if state else None
+        self.memory = memory
         self.reset()
 
     def reset(self) -> None:
-        """Uniform weights whose variance is 2 / (fan in + fan out) (Glorot 2010), zero biases."""
+        """Uniform weights whose variance is 2 / (fan in + fan out) (Glorot 2010), zero biases but for the memory's."""
         inputs, gates = self.weight_input[0].shape[1] + self.state, 4 * self.size
         for weight in (*self.weight_input, *self.weight_state):
             nn.init.uniform_(weight, -((6 / (inputs + gates)) ** 0.5), (6 / (inputs + gates)) ** 0.5)
@@ -260,6 +262,9 @@ class BiLstm(LstmLayer):
             nn.init.uniform_(weight, -bound, bound)
         for bias in self.biases:
             nn.init.zeros_(bias)
+            if remember(bias, self.memory):
+                with torch.no_grad():
+                    bias[self.size : 2 * self.size] -= self.forget_bias
 
     def forward(
         self,
@@ -277,6 +282,27 @@ class BiLstm(LstmLayer):
         offset[self.size : 2 * self.size] = self.forget_bias
         projection = None if self.projection is None else torch.stack(list(self.projection)[: len(inputs)])
         return scan(inputs, by_input, by_state, bias + offset, projection, start, self.cell_clip, self.state_clip)
+
+
+def remember(bias: Float[Tensor, " gates"], tokens: int) -> bool:
+    """Start the gates of an LSTM so that its cells keep what they read for times spread up to `tokens`.
+
+    The forget gate's bias becomes log u, u uniform from 1 to `tokens` - 1, and the input gate's -log u (Tallec and
+    Ollivier 2018, "Can recurrent neural networks warp time?", arXiv:1804.11188, equation 16): a cell forgets about one
+    part in u at each time, and takes in as little. Fewer than 2 tokens leave the bias as it is.
+
+    Args:
+        bias: of all gates, in the order of `scan`; changed in place.
+    Returns:
+        whether it was changed.
+    """
+    if tokens < 2:
+        return False
+    size = len(bias) // 4
+    with torch.no_grad():
+        times = torch.empty(size).uniform_(1, max(2, tokens - 1)).log()
+        bias[:size], bias[size : 2 * size] = -times, times
+    return True
 
 
 def _both(*shape: int) -> nn.ParameterList:

@@ -229,7 +229,9 @@ class _Runs:
         model, row = self.tuner.model, self._best()
         settings = Settings(**row["settings"])
         answers = Answers.from_dict(row["answers"], str(self.work))
-        network = make_network(model.system, model.encoder, self.tuner.task, answers, settings).to(model.device)
+        apart = self.tuner.apart
+        network = make_network(model.system, model.encoder, self.tuner.task, answers, settings, apart=apart)
+        network.to(model.device)
         checkpoint.copy_into(network, load_file(self.work / KEPT), str(self.work / KEPT))
         facts = {
             "parent": {"folder": str(model.folder), "weights": self.identity["weights"]},

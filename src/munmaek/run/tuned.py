@@ -53,6 +53,11 @@ class Tuned:
         if self.task.pairs is not None and self.task.pairs != (pairs is not None):
             found, wanted = ("one text a row", "two") if pairs is None else ("two texts a row", "one")
             raise RequestError(f"{found}; this model was fine-tuned on {wanted}", where=str(self.model.folder))
+        if self.network.apart and pairs is None:
+            raise RequestError(
+                "one text a row; this model was fine-tuned on two", where=str(self.model.folder),
+                fix="Give the second text's column with --pair-column.",
+            )  # fmt: skip
         data = self.read(texts, pairs)
         check_alternatives(self.task, self.answers, data, str(self.model.folder))
         outputs = compute(self.model, self.network, data, batch_tokens)
@@ -96,6 +101,7 @@ def write(
         "name": task.name,
         "answers": answers.to_dict(),
         "pooling": network.pooling,
+        "apart": network.apart,
         "max_length": max_length,
         "head": {"kind": "linear", "dim": network.output.in_features, "dropout": settings.dropout},
         "settings": dataclasses.asdict(settings),
@@ -137,11 +143,12 @@ def read(model: str | Path | Model | Sequence[str | Path], device: str = "auto")
         answers = Answers.from_dict(section["answers"], where)
         pooling, max_length = str(section["pooling"]), int(section["max_length"])
         dropout = float(section["head"]["dropout"])
+        apart = bool(section.get("apart", False))
         reader = dict(section.get("settings", {}).get("reader", {}))
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise CheckpointError(f"the task section cannot be read: {error}", where=where) from error
     settings = dataclasses.replace(settings_for(1, loaded.dim), pooling=pooling, dropout=dropout, reader=reader)
-    network = make_network(loaded.system, loaded.encoder, task, answers, settings)
+    network = make_network(loaded.system, loaded.encoder, task, answers, settings, apart=apart)
     fill(network, loaded.folder / HEAD)
     return Tuned(loaded, task, answers, network.to(loaded.device).eval(), max_length)
 

@@ -7,6 +7,7 @@ import dataclasses
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,13 +19,13 @@ from munmaek.core.contracts import Adaptation, Encoder, System
 from munmaek.core.errors import DataError, RequestError
 from munmaek.core.recipe import Budget
 from munmaek.data.variation import VariedTokenizer
-from munmaek.nn.heads import Agreement
+from munmaek.nn.heads import Agreement, meeting_width
 from munmaek.run.model import Model
 from munmaek.tasks import Answers, Task
 from munmaek.tasks.defaults import PROBED_PER_CLASS, Settings, settings_for
 from munmaek.tasks.examples import Examples, subset
 from munmaek.tasks.labelled import Labelled, LabelledObjective, answer, tokenise, with_targets
-from munmaek.tasks.network import TaskModel, centre, make_head, outputs
+from munmaek.tasks.network import TaskModel, centre, make_head, outputs, widest
 from munmaek.tasks.probe import probe
 from munmaek.train import checkpoint, distributed
 from munmaek.train.evidence import evidence
@@ -85,6 +86,7 @@ class Tuner:
             raise RequestError(f"no setting {unknown[0]!r}", where="--set", fix=f"Settings: {known}.")
         self.from_scratch = from_scratch
         self.max_length = longest(model, max_length)
+        self.apart = examples.pairs is not None and readings(model, task)["apart"]
         self._strata = task.strata(examples.labels)
         self._copy = copy.deepcopy(model.module)
         self._whole: Labelled | None = None
@@ -229,7 +231,8 @@ class Tuner:
         encoder = model.system.encoder(module, model.tokenizer)
         if settings.fresh_layers and not self.from_scratch:
             self._renew(encoder, settings.fresh_layers, seed)
-        network = make_network(model.system, encoder, self.task, answers, settings, seed + HEAD_STREAM)
+        apart, seed = self.apart, seed + HEAD_STREAM
+        network = make_network(model.system, encoder, self.task, answers, settings, seed, apart=apart)
         return network.to(model.device)
 
     def _renew(self, encoder: Encoder, count: int, seed: int) -> None:
@@ -279,9 +282,13 @@ class Tuner:
 
 
 def make_network(
-    system: System, encoder: Encoder, task: Task, answers: Answers, settings: Settings, seed: int = 0
-) -> TaskModel:
-    """An encoder with a fresh head, and the system's own reader of its layers; weights are a function of the seed."""
+    system: System, encoder: Encoder, task: Task, answers: Answers, settings: Settings, seed: int = 0, *,
+    apart: bool = False,
+) -> TaskModel:  # fmt: skip
+    """An encoder with a fresh head, and the system's own reader of its layers; weights are a function of the seed.
+
+    `apart`: rows are pairs, each text read by itself.
+    """
     adaptation = system.adaptation or Adaptation()
     reader, dim = None, encoder.dim
     if adaptation.reader is not None and not task.marked:
@@ -291,24 +298,21 @@ def make_network(
         dim = int(reader.dim)  # type: ignore[arg-type]
     per_token = task.per_token is not None
     if task.marked:
-        head: torch.nn.Module = Agreement(encoder.num_layers, encoder.dim, task.num_outputs(answers))
+        head: torch.nn.Module = Agreement(encoder.num_layers, widest(encoder), task.num_outputs(answers))
     else:
-        own_head = _linear if per_token else adaptation.head or _linear
+        usual = partial(make_head, apart=apart)
+        own_head = usual if per_token else adaptation.head or usual
         width = 3 * dim if settings.pooling == "concat" and not per_token else dim
-        head = own_head(width, task.num_outputs(answers), settings.dropout, seed)
+        head = own_head(meeting_width(width) if apart else width, task.num_outputs(answers), settings.dropout, seed)
     auxiliary = adaptation.auxiliary if settings.auxiliary else None
     return TaskModel(encoder, head, settings.pooling, auxiliary, reader, settings.frozen, task.chooses,
-                     per_token)  # fmt: skip
+                     per_token, apart)  # fmt: skip
 
 
 def has_linear_head(system: System, task: Task) -> bool:
     """Whether rows are answered by one linear map of what the encoder gives, nothing of the system's own between."""
     own = system.adaptation or Adaptation()
     return task.marked or (task.per_token is None and own.reader is None and own.head is None)
-
-
-def _linear(dim: int, num_outputs: int, dropout: float, seed: int) -> torch.nn.Module:
-    return make_head(dim, num_outputs, dropout=dropout, seed=seed)
 
 
 def lost(task: Task, data: Labelled, examples: Examples) -> list[str]:
@@ -320,12 +324,12 @@ def lost(task: Task, data: Labelled, examples: Examples) -> list[str]:
 
 
 def readings(model: Model, task: Task) -> dict[str, bool]:
-    """How a row is read, as `tokenise` is told: in both orders as the system may, by alternatives, tokens, windows."""
-    adaptation = model.system.adaptation
-    both = adaptation is not None and adaptation.both_orders and task.symmetric
-    windows = task.per_token is not None and task.per_token.windows
-    return {"both_orders": both, "alternatives": task.chooses, "marked": task.marked,
-            "per_token": task.per_token is not None, "windows": windows}  # fmt: skip
+    """How a row is read, as `tokenise` is told: in both orders or apart, by alternatives, tokens, windows."""
+    own = model.system.adaptation or Adaptation()
+    per_token, windows = task.per_token is not None, task.per_token is not None and task.per_token.windows
+    apart = own.apart and not (task.chooses or task.marked or per_token)
+    return {"both_orders": own.both_orders and task.symmetric, "apart": apart, "alternatives": task.chooses,
+            "marked": task.marked, "per_token": per_token, "windows": windows}  # fmt: skip
 
 
 def check_alternatives(task: Task, answers: Answers, data: Labelled, where: str) -> None:

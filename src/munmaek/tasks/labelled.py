@@ -42,7 +42,7 @@ class Labelled:
         offsets: (rows x readings + 1,) where each encoding begins.
         targets: (rows,) int64 classes or float32 numbers; empty where nothing is known.
         num_cut: rows that were longer than the model reads.
-        readings: encodings of each row: 2 where a pair is read in both orders, or one an alternative.
+        readings: encodings of each row: 2 where a pair is read in both orders or apart, or one an alternative.
         spans: (tokens, 2) int32, the characters of each token without spaces at their ends, (0, 0) of a special one;
             None where targets are the rows'. With spans, targets are the tokens': (tokens,), NO_TARGET for none.
         texts: of the table's rows, where there are spans: what their characters are of.
@@ -140,6 +140,7 @@ def tokenise(
     targets: NDArray[Any] | None = None,
     max_length: int | None = None,
     both_orders: bool = False,
+    apart: bool = False,
     alternatives: bool = False,
     marked: bool = False,
     per_token: bool = False,
@@ -148,6 +149,7 @@ def tokenise(
     """Texts, or pairs read as one input with token types, as ids; `max_length` counts special tokens.
 
     `both_orders`: each pair is read twice, the second text first the second time (Radford 2018 §3.3).
+    `apart`: the texts of each pair are read one by one.
     `alternatives`: each second text is several (`data.choices`), and the first is read once with each.
     `marked`: a word is marked in each text and each second text (`data.usages`), and these are read one by one; where
     the word stands past what is read, all that is read counts as marked.
@@ -160,7 +162,7 @@ def tokenise(
     limit = min(max_length or encoder.max_length, encoder.max_length)
     places = [[usages.split(text) for text in part] for part in (texts, pairs or ())] if marked else []
     orders = [([text for text, _ in part], None) for part in places] if marked else _readings(
-        texts, pairs, both_orders, alternatives
+        texts, pairs, both_orders, apart, alternatives
     )  # fmt: skip
     ids: list[NDArray[np.uint32]] = []
     types: list[NDArray[np.uint8]] = []
@@ -248,11 +250,13 @@ def answer(task: Task, answers: Answers, outputs: NDArray[np.float32], data: Lab
 
 
 def _readings(
-    texts: Sequence[str], pairs: Sequence[str] | None, both_orders: bool, alternatives: bool
+    texts: Sequence[str], pairs: Sequence[str] | None, both_orders: bool, apart: bool, alternatives: bool
 ) -> list[tuple[Sequence[str], Sequence[str] | None]]:
     """The texts and second texts of each reading of the rows."""
-    if pairs is None or not len(pairs) or not (both_orders or alternatives):
+    if pairs is None or not len(pairs) or not (both_orders or apart or alternatives):
         return [(texts, pairs)]
+    if apart:
+        return [(texts, None), (pairs, None)]
     if not alternatives:
         return [(texts, pairs), (pairs, texts)]
     rows = [choices.split(pair) for pair in pairs]

@@ -11,16 +11,25 @@ from numpy.typing import NDArray
 from torch import nn
 
 from munmaek.core.contracts import Encoder
-from munmaek.nn.heads import Agreement, Linear
+from munmaek.nn.heads import Agreement, Linear, Meeting, meet
 from munmaek.nn.pooling import pool
 from munmaek.tasks.labelled import MARKED, Labelled, by_length
 
 
-def make_head(dim: int, num_outputs: int, *, dropout: float = 0.1, seed: int = 0) -> Linear:
-    """A fresh head whose weights are a pure function of (dim, num_outputs, seed)."""
+def make_head(dim: int, num_outputs: int, dropout: float = 0.1, seed: int = 0, *, apart: bool = False) -> Linear:
+    """A fresh head whose weights are a pure function of (dim, num_outputs, seed); `apart`, for how two texts meet."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        return Linear(dim, num_outputs, dropout)
+        return (Meeting if apart else Linear)(dim, num_outputs, dropout)
+
+
+def widest(encoder: Encoder) -> int:
+    """How wide the states of all layers are together: as the widest layer, which may be wider than the last."""
+    device = next(encoder.module.parameters()).device
+    arrays = encoder.collate(encoder.tokenize(["."]))
+    inputs = {name: torch.from_numpy(np.ascontiguousarray(array)).to(device) for name, array in arrays.items()}
+    with torch.no_grad():
+        return int(encoder.forward(inputs, all_layers=True).shape[-1])
 
 
 Auxiliary = Callable[[nn.Module, torch.Tensor, Mapping[str, torch.Tensor]], tuple[torch.Tensor, int]]
@@ -37,19 +46,20 @@ class TaskModel(nn.Module):
         frozen: the body is evaluated only, and gets no gradient.
         chooses: a row's readings are alternatives, each with an output of its own; else their vectors are added.
         per_token: the head is given each token's state, and nothing is pooled.
+        apart: a row's two readings are the texts of a pair, and the head is given how their vectors meet.
     """
 
     def __init__(
         self, encoder: Encoder, head: nn.Module, pooling: str, auxiliary: Auxiliary | None = None,
         reader: nn.Module | None = None, frozen: bool = False, chooses: bool = False,
-        per_token: bool = False,
+        per_token: bool = False, apart: bool = False,
     ) -> None:  # fmt: skip
         super().__init__()
         self.body = encoder.module.requires_grad_(not frozen)
         self.head = head
         self.reader = reader
         self.encoder, self.pooling, self.auxiliary, self.frozen = encoder, pooling, auxiliary, frozen
-        self.chooses, self.per_token = chooses, per_token
+        self.chooses, self.per_token, self.apart = chooses, per_token, apart
 
     @property
     def output(self) -> nn.Linear:
@@ -123,7 +133,8 @@ class TaskModel(nn.Module):
             states = self.reader(states, flat["attention_mask"])
         vectors = states if self.per_token else self.encoder.summary(states, flat["attention_mask"], self.pooling)
         if several and not self.chooses:
-            vectors = vectors.unflatten(0, (len(inputs["attention_mask"]), -1)).sum(1)
+            rows = vectors.unflatten(0, (len(inputs["attention_mask"]), -1))
+            vectors = meet(rows[:, 0], rows[:, 1]) if self.apart else rows.sum(1)
         return vectors, states, flat
 
 

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import torch
 
-from munmaek.nn.heads import Agreement, Linear, WordTransform
+from munmaek.nn.heads import Agreement, Linear, Meeting, WordTransform, meet, meeting_width
 
 
 def test_linear_head_is_one_affine_map_in_evaluation_and_drops_in_training() -> None:
@@ -44,3 +44,20 @@ def test_usages_agree_by_the_cosines_of_word_and_rest_in_every_layer() -> None:
     torch.testing.assert_close(head.compare(usages.flip(1)), found)
     torch.testing.assert_close(head(found), found @ head.output.weight.T + head.output.bias)
     assert torch.isfinite(head.compare(torch.zeros_like(usages) + head.centre)).all(), "nothing but what all share"
+
+
+def test_two_vectors_meet() -> None:
+    u, v = torch.tensor([[3.0, 0.0, 4.0]]), torch.tensor([[0.0, 1.0, 4.0]])
+    found = meet(u, v)
+    assert found.shape == (1, meeting_width(3))
+    wanted = [3, 0, 4, 0, 1, 4, 3, 1, 0, 0, 0, 16, 16 / (5 * 17**0.5)]
+    torch.testing.assert_close(found, torch.tensor([wanted]))
+
+
+def test_a_row_alone_meets_by_the_statistics_so_far() -> None:
+    torch.manual_seed(0)
+    head = Meeting(5, 2, dropout=0.0)
+    head(torch.randn(64, 5) * 3 + 7)
+    row = torch.randn(1, 5)
+    training = head(row)
+    torch.testing.assert_close(training, head.eval()(row))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from munmaek.nn.recurrent import BiLstm, put_back, reading_orders, scan, scan_simple
+from munmaek.nn.recurrent import BiLstm, put_back, reading_orders, remember, scan, scan_simple
 
 DIRS, SEQ, BATCH, INPUTS, SIZE = 2, 7, 5, 6, 8
 
@@ -154,3 +154,34 @@ def test_one_direction_alone_is_the_forward_one() -> None:
     layer = BiLstm(4, 6, 3)
     inputs = torch.randn(2, 5, 3, 4)
     torch.testing.assert_close(layer(inputs[:1])[0][0], layer(inputs)[0][0])
+
+
+def test_gates_that_remember_start_at_log_times_and_leave_the_others() -> None:
+    torch.manual_seed(0)
+    bias = torch.full((4 * 500,), 0.25)
+    remember(bias, 32)
+    enter, forget, leave, new = bias.chunk(4)
+    assert torch.equal(enter, -forget)
+    assert torch.equal(torch.cat([leave, new]), torch.full((1000,), 0.25))
+    times = forget.exp()
+    assert 1 <= float(times.min()) < 2
+    assert 30 < float(times.max()) <= 31
+    assert 14.5 < float(times.mean()) < 17.5  # uniform from 1 to 31, not log-uniform
+
+
+@pytest.mark.parametrize("tokens", [0, 1])
+def test_gates_that_need_not_remember_stay_as_they_are(tokens: int) -> None:
+    bias = torch.randn(12)
+    before = bias.clone()
+    remember(bias, tokens)
+    assert torch.equal(bias, before)
+
+
+def test_memory_takes_the_place_of_the_forget_bias() -> None:
+    torch.manual_seed(0)
+    layer = BiLstm(4, 600, 3, forget_bias=1.0, memory=32)
+    for bias in layer.biases:
+        enter, forget, _, _ = bias.detach().chunk(4)
+        torch.testing.assert_close(forget + layer.forget_bias, -enter)
+        assert 0 <= float((forget + 1).min()) < 0.3
+        assert 3.3 < float((forget + 1).max()) <= 3.44  # log 31

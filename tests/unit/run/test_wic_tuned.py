@@ -110,3 +110,9 @@ def test_tables_and_lines(
     monkeypatch.setattr("sys.stdin", io.StringIO("하늘 [눈]\t얼굴 [눈]\n"))
     assert main(["predict", "--model", str(bert), "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["text"] == "하늘 [눈]"
+
+
+def test_layers_of_different_widths_are_weighed(tmp_path: Path, rows: tuple[Path, Path]) -> None:
+    """ULMFiT's hidden layers are wider than its last."""
+    found = evaluate(tuned(tmp_path, "ulmfit", rows), rows[1])
+    assert found.scores["accuracy"] > 0.8

@@ -80,4 +80,4 @@ def settings(num_labels: int, per_token: bool = False) -> Mapping[str, Any]:
     return {"frozen": True, "learning_rate": 3e-4, "head_rate": 5.0, "pooling": "max"}
 
 
-ADAPTATION = Adaptation(settings=settings, reader=reader)
+ADAPTATION = Adaptation(settings=settings, reader=reader, apart=True)

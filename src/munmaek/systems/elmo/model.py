@@ -48,6 +48,8 @@ class ElmoConfig:
         sampled_words: draws of words for the softmax in training; all words count while the vocabulary is smaller
             than four times that.
         max_positions: longest text read at once, in tokens; no parameter depends on it.
+        memory: tokens over which the cells remember when training starts (`nn.recurrent.remember`); 0 is the published
+            start.
     """
 
     vocab_size: int
@@ -66,6 +68,7 @@ class ElmoConfig:
     dropout: float = 0.1
     sampled_words: int = 8192
     max_positions: int = 1024
+    memory: int = 0
 
     def __post_init__(self) -> None:
         try:
@@ -86,7 +89,8 @@ class ElmoConfig:
         if self.activation not in ACTIVATIONS:
             known = ", ".join(ACTIVATIONS)
             raise RequestError(f"no activation {self.activation!r}", where="model settings", fix=f"It is {known}.")
-        if not 0 <= self.dropout < 1 or min(self.cell_clip, self.state_clip, self.sampled_words, self.num_highway) < 0:
+        limits = (self.cell_clip, self.state_clip, self.sampled_words, self.num_highway, self.memory)
+        if not 0 <= self.dropout < 1 or min(limits) < 0:
             raise RequestError(
                 "dropout must lie in [0, 1), and limits and counts must not be negative", where="model settings"
             )
@@ -187,7 +191,7 @@ class Elmo(nn.Module):
         self.config = config
         self.words = CharacterWords(config)
         self.layers = nn.ModuleList(
-            BiLstm(config.dim, config.cells, config.dim, config.cell_clip, config.state_clip)
+            BiLstm(config.dim, config.cells, config.dim, config.cell_clip, config.state_clip, memory=config.memory)
             for _ in range(config.num_layers)
         )
         self.dropout = Dropout(config.dropout)

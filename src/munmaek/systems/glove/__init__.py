@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from munmaek.core.contracts import System, Tokenizer
+from munmaek.core.contracts import Adaptation, System, Tokenizer
 from munmaek.core.recipe import Recipe
 from munmaek.systems.glove import foreign
 from munmaek.systems.glove.encoder import GloveEncoder
@@ -42,5 +42,6 @@ CARD = System(
     imports={"glove": foreign.read_text},
     tokenizer="morpheme-word",
     vocab_size=200_000,
+    adaptation=Adaptation(apart=True),
     holds_out=False,
 )

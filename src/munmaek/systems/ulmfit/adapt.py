@@ -11,25 +11,13 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from munmaek.core.contracts import Adaptation
+from munmaek.nn.heads import BatchNorm
 from munmaek.nn.transformer import Dropout
 
 FACTOR = 2.6
 """A layer learns so many times faster than the one below it (§3.2)."""
 HIDDEN = 50
 """Units of the head's hidden layer (§4.1)."""
-
-
-class _BatchNorm(nn.BatchNorm1d):
-    """Batch normalisation in float32 that takes a row on its own by the statistics so far."""
-
-    def forward(self, input: Float[Tensor, "batch dim"]) -> Float[Tensor, "batch dim"]:
-        """Normalised over the batch while training, by the running statistics otherwise."""
-        alone = self.training and len(input) < 2
-        rows = input.float()
-        if alone:
-            return nn.functional.batch_norm(rows, self.running_mean, self.running_var, self.weight, self.bias,
-                                            eps=self.eps)  # fmt: skip
-        return super().forward(rows)
 
 
 class ConcatHead(nn.Module):
@@ -40,10 +28,10 @@ class ConcatHead(nn.Module):
 
     def __init__(self, dim: int, num_outputs: int, dropout: float) -> None:
         super().__init__()
-        self.norm = _BatchNorm(dim)
+        self.norm = BatchNorm(dim)
         self.dropout = Dropout(dropout)
         self.hidden = nn.Linear(dim, HIDDEN)
-        self.hidden_norm = _BatchNorm(HIDDEN)
+        self.hidden_norm = BatchNorm(HIDDEN)
         self.hidden_dropout = Dropout(min(dropout, 0.1))
         self.output = nn.Linear(HIDDEN, num_outputs)
 
@@ -72,6 +60,7 @@ def settings(num_labels: int, per_token: bool = False) -> Mapping[str, Any]:
 ADAPTATION = Adaptation(
     settings=settings,
     head=head,
+    apart=True,
     going_on={
         "optimizer": "adamw",
         "layer_decay": 1 / FACTOR,

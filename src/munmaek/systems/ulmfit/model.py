@@ -12,7 +12,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
 from munmaek.core.errors import RequestError
-from munmaek.nn.recurrent import LstmLayer, reading_orders, scan_simple
+from munmaek.nn.recurrent import LstmLayer, reading_orders, remember, scan_simple
 from munmaek.nn.sampling import cross_entropies
 from munmaek.nn.softmax import rows_at
 from munmaek.nn.transformer import Dropout, dropout
@@ -48,6 +48,8 @@ class UlmfitConfig:
         init_range: embeddings start uniform in plus or minus this.
         sampled_words: draws of words for the softmax in training; all words count, as published, at 0 and while the
             vocabulary is smaller than four times that.
+        memory: tokens over which the cells remember when training starts (`nn.recurrent.remember`); 0 leaves the gates'
+            biases to chance, as published, and with them half of a cell is forgotten at each token.
     """
 
     vocab_size: int
@@ -65,6 +67,7 @@ class UlmfitConfig:
     dropout_factor: float = 1.0
     init_range: float = 0.3
     sampled_words: int = 0
+    memory: int = 0
 
     def __post_init__(self) -> None:
         where, sizes = "model settings", (self.vocab_size, self.dim, self.hidden, self.num_layers, self.window)
@@ -75,6 +78,8 @@ class UlmfitConfig:
         rates = [self.rate(name) for name in RATES]
         if self.sampled_words < 0:
             raise RequestError("sampled_words is negative", where=where, fix="Give 0 for the full softmax.")
+        if self.memory < 0:
+            raise RequestError("memory is negative", where=where, fix="Give the tokens of a usual text, or 0.")
         if self.dropout_factor < 0 or not all(0 <= rate < 1 for rate in rates):
             raise RequestError("a dropout must lie in [0, 1)", where=where, fix="Give a smaller dropout_factor.")
 
@@ -119,7 +124,7 @@ class WeightDropLstm(LstmLayer):
     biases, as torch and fastai have them.
     """
 
-    def __init__(self, inputs: int, size: int, rate: float) -> None:
+    def __init__(self, inputs: int, size: int, rate: float, memory: int = 0) -> None:
         super().__init__()
         self.weight_input = nn.Parameter(torch.empty(4 * size, inputs))
         self.weight_state = nn.Parameter(torch.empty(4 * size, size))
@@ -128,6 +133,7 @@ class WeightDropLstm(LstmLayer):
         self.weight_dropout = Dropout(rate)
         for parameter in self.parameters():
             nn.init.uniform_(parameter, -(size**-0.5), size**-0.5)
+        remember(self.bias_input, memory)
 
     def forward(
         self,
@@ -167,7 +173,9 @@ class AwdLstm(nn.Module):
         self.word_dropout = WordDropout(config.rate("embedding"))
         self.input_dropout = LockedDropout(config.rate("input"))
         self.hidden_dropout = LockedDropout(config.rate("hidden"))
-        self.layers = nn.ModuleList(WeightDropLstm(*size, config.rate("weight")) for size in config.sizes())
+        self.layers = nn.ModuleList(
+            WeightDropLstm(*size, config.rate("weight"), config.memory) for size in config.sizes()
+        )
 
     def read(self, ids: Int[Tensor, "seq batch"], start: State | None = None, window: int = 0) -> Reading:
         """Read tokens in their order, from the states `start` (zeros where None)."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from munmaek.core.contracts import System, Tokenizer
+from munmaek.core.contracts import Adaptation, System, Tokenizer
 from munmaek.core.recipe import Recipe
 from munmaek.systems.word2vec import foreign
 from munmaek.systems.word2vec.encoder import Word2VecEncoder, entries_of
@@ -40,4 +40,5 @@ CARD = System(
     imports={"vectors": foreign.read_vectors},
     tokenizer="morpheme-word",
     vocab_size=200_000,
+    adaptation=Adaptation(apart=True),
 )

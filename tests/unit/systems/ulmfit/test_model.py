@@ -106,3 +106,21 @@ def test_base_is_the_papers_size(card) -> None:
 def test_settings_are_checked(wrong) -> None:
     with pytest.raises(RequestError, match="model settings"):
         UlmfitConfig(vocab_size=10, **wrong)
+
+
+def test_memory_lets_a_state_know_the_first_token_after_thirty() -> None:
+    def influence(memory: int) -> float:
+        torch.manual_seed(0)
+        layer = WeightDropLstm(16, 32, 0.0, memory)
+        inputs = torch.randn(31, 4, 16, requires_grad=True)
+        states, _ = layer(inputs)
+        (grad,) = torch.autograd.grad(states[-1].square().sum(), inputs)
+        return float(grad[0].norm() / grad[-1].norm())
+
+    assert influence(0) < 1e-4
+    assert influence(64) > 0.05
+
+
+def test_a_negative_memory_is_refused() -> None:
+    with pytest.raises(RequestError, match="memory"):
+        UlmfitConfig(vocab_size=10, memory=-1)

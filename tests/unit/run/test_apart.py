@@ -1,0 +1,105 @@
+"""Pairs whose texts are read one by one: what one vector a text can tell of two, from training through files."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from munmaek import systems, tasks
+from munmaek.core.errors import RequestError
+from munmaek.data.tokenizers import train_tokenizer
+from munmaek.run import folder as model_folder
+from munmaek.run import tuned
+from munmaek.run.evaluate import evaluate
+from munmaek.run.finetune import finetune
+from munmaek.run.model import load
+from munmaek.run.predict import predict
+from munmaek.run.tuning import readings
+from munmaek.tasks.labelled import tokenise
+
+WORDS = (
+    "하늘",
+    "바다",
+    "나무",
+    "구름",
+    "강물",
+    "바람",
+    "사과",
+    "포도",
+    "기차",
+    "학교",
+    "시장",
+    "노래",
+    "그림",
+    "편지",
+    "시계",
+)
+
+
+def write(path: Path, count: int, seed: int) -> Path:
+    """Two texts of three words each; they have the same words in another order, or others."""
+    rng, lines = np.random.default_rng(seed), ["sentence1\tsentence2\tlabel"]
+    for number in range(count):
+        words = rng.permutation(WORDS)
+        second = rng.permutation(words[:3]) if number % 2 else words[3:6]
+        lines.append(f"{' '.join(words[:3])}\t{' '.join(second)}\t{'같음' if number % 2 else '다름'}")
+    path.write_text("\n".join(lines) + "\n", "utf-8")
+    return path
+
+
+def fresh(folder: Path, name: str) -> Path:
+    """A tiny network from random weights."""
+    card = systems.load(name)
+    tokenizer = train_tokenizer([[" ".join(WORDS)]] * 5, "word", 100, min_count=1)
+    torch.manual_seed(7)
+    model = card.build(card.config(**card.presets["tiny"], vocab_size=tokenizer.vocab_size))
+    return model_folder.write(folder / name, card, model, tokenizer, {"size": "tiny", "recipe": {"max_length": 32}})
+
+
+@pytest.mark.parametrize(("name", "epochs"), [("word2vec", 6), ("glove", 6), ("elmo", 25), ("ulmfit", 6)])
+def test_whether_two_texts_have_the_same_words_is_learnt_and_kept(name: str, epochs: int, tmp_path: Path) -> None:
+    """The sum of two texts' vectors, which says nothing of it, would stay at one half."""
+    train, dev = write(tmp_path / "train.tsv", 400, 0), write(tmp_path / "dev.tsv", 100, 1)
+    out = tmp_path / "tuned"
+    found = finetune("pair", model=fresh(tmp_path, name), train=train, dev=dev, out=out, epochs=epochs,
+                     settings={"frozen": False, "head_rate": 10.0} if name == "elmo" else {})  # fmt: skip
+    assert found.scores[0]["accuracy"] > 0.85
+    assert evaluate(out, dev).scores["accuracy"] == pytest.approx(found.scores[0]["accuracy"], abs=0.011)  # one row
+    answers = predict(out, ["하늘 바다 나무", "하늘 바다 나무"], ["나무 하늘 바다", "시계 그림 편지"])
+    assert [answer.label for answer in answers] == ["같음", "다름"]
+
+
+def test_one_text_is_refused_where_a_number_was_learnt_of_two(tmp_path: Path) -> None:
+    rows = [f"{one}\t{other}\t{float(one == other)}" for one in WORDS[:6] for other in WORDS[:6]]
+    (tmp_path / "rows.tsv").write_text("sentence1\tsentence2\tscore\n" + "\n".join(rows) + "\n", "utf-8")
+    model = fresh(tmp_path, "word2vec")
+    finetune("regress", model=model, train=tmp_path / "rows.tsv", out=tmp_path / "tuned", epochs=1)
+    with pytest.raises(RequestError, match="fine-tuned on two"):
+        predict(tmp_path / "tuned", ["하늘"])
+    lines = [f"{word}\t{float(place)}" for place, word in enumerate(WORDS)]
+    (tmp_path / "single.tsv").write_text("text\tscore\n" + "\n".join(lines) + "\n", "utf-8")
+    finetune("regress", model=model, train=tmp_path / "single.tsv", out=tmp_path / "single", epochs=1)
+    assert not tuned.read(tmp_path / "single").network.apart
+    assert predict(tmp_path / "single", ["하늘"])[0].value is not None
+
+
+@pytest.mark.parametrize(("name", "apart"), [("glove", True), ("gpt", False), ("bert", False)])
+def test_who_reads_pairs_apart(name: str, apart: bool, tmp_path: Path) -> None:
+    model = load(fresh(tmp_path, name), "cpu")
+    assert readings(model, tasks.load("pair"))["apart"] is apart
+    assert not readings(model, tasks.load("choice"))["apart"]
+    assert not readings(model, tasks.load("wic"))["apart"]
+
+
+def test_texts_apart_are_the_texts_alone(tmp_path: Path) -> None:
+    encoder = load(fresh(tmp_path, "ulmfit"), "cpu").encoder
+    first, second = ["하늘 바다", "나무"], ["구름", "강물 바람 사과"]
+    both = tokenise(encoder, first, second, apart=True)
+    assert both.readings == 2
+    alone = [encoder.tokenize(part) for part in (first, second)]
+    for row in range(2):
+        one, other = both.encodings(np.array([row]))
+        assert (one.ids, other.ids) == (alone[0][row].ids, alone[1][row].ids)
