@@ -262,9 +262,7 @@ class BiLstm(LstmLayer):
             nn.init.uniform_(weight, -bound, bound)
         for bias in self.biases:
             nn.init.zeros_(bias)
-            if remember(bias, self.memory):
-                with torch.no_grad():
-                    bias[self.size : 2 * self.size] -= self.forget_bias
+            remember(bias, self.memory, self.forget_bias)
 
     def forward(
         self,
@@ -284,7 +282,7 @@ class BiLstm(LstmLayer):
         return scan(inputs, by_input, by_state, bias + offset, projection, start, self.cell_clip, self.state_clip)
 
 
-def remember(bias: Float[Tensor, " gates"], tokens: int) -> bool:
+def remember(bias: Float[Tensor, " gates"], tokens: int, forget_bias: float = 0.0) -> None:
     """Start the gates of an LSTM so that its cells keep what they read for times spread up to `tokens`.
 
     The forget gate's bias becomes log u, u uniform from 1 to `tokens` - 1, and the input gate's -log u (Tallec and
@@ -293,16 +291,14 @@ def remember(bias: Float[Tensor, " gates"], tokens: int) -> bool:
 
     Args:
         bias: of all gates, in the order of `scan`; changed in place.
-    Returns:
-        whether it was changed.
+        forget_bias: what is added to the forget gate's besides.
     """
     if tokens < 2:
-        return False
+        return
     size = len(bias) // 4
     with torch.no_grad():
         times = torch.empty(size).uniform_(1, max(2, tokens - 1)).log()
-        bias[:size], bias[size : 2 * size] = -times, times
-    return True
+        bias[:size], bias[size : 2 * size] = -times, times - forget_bias
 
 
 def _both(*shape: int) -> nn.ParameterList:

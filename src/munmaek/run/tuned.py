@@ -50,14 +50,11 @@ class Tuned:
             RequestError: pairs are missing, or there are some where single texts are read.
             CheckpointError: the model's outputs are not numbers.
         """
-        if self.task.pairs is not None and self.task.pairs != (pairs is not None):
+        needed = True if self.network.apart else self.task.pairs
+        if needed is not None and needed != (pairs is not None):
             found, wanted = ("one text a row", "two") if pairs is None else ("two texts a row", "one")
-            raise RequestError(f"{found}; this model was fine-tuned on {wanted}", where=str(self.model.folder))
-        if self.network.apart and pairs is None:
-            raise RequestError(
-                "one text a row; this model was fine-tuned on two", where=str(self.model.folder),
-                fix="Give the second text's column with --pair-column.",
-            )  # fmt: skip
+            fix = "Give the second text's column with --pair-column." if pairs is None else ""
+            raise RequestError(f"{found}; this model was fine-tuned on {wanted}", where=str(self.model.folder), fix=fix)
         data = self.read(texts, pairs)
         check_alternatives(self.task, self.answers, data, str(self.model.folder))
         outputs = compute(self.model, self.network, data, batch_tokens)

@@ -1,4 +1,4 @@
-"""Which class are two texts of, together? Classification of pairs that are read as one input (Devlin 2018 §4.1)."""
+"""Which class are two texts of, together? Pairs are read as one input (Devlin 2018 §4.1), or apart as a system asks."""
 
 from __future__ import annotations
 
