@@ -18,15 +18,15 @@ SMALL = {"tokenizer": "morpheme", "vocab_size": 4_000}
 the particle."""
 FAST = {"optimizer": "muon", "muon_rate": 0.04, "batch_tokens": 1024}
 OWN: dict[str, dict[str, Any]] = {
-    "elmo": {"settings": {**FAST, "batch_tokens": 2048, "learning_rate": 1.5e-2, "memory": 32}},
+    "elmo": {"settings": {**FAST, "learning_rate": 1.5e-2}},
     "ulmfit": {"settings": {**FAST, "learning_rate": 1.2e-2, "memory": 32}},
     "gpt": {"settings": {"num_layers": 4, "batch_tokens": 1024, "learning_rate": 1e-2}},
     "bert": {"settings": {"num_layers": 4, "batch_tokens": 2048, "learning_rate": 1e-2, "mask_rate": 0.5,
                           "next_sentence": "off"}},
 }  # fmt: skip
 """For what is learnt in seconds: more layers than tiny has, since the senses part from layer to layer; much hidden at a
-time, so that a whole document is needed to fill it in, and no pairs; cells that remember a document from the start, at
-the cost of the next word; high rates and small batches, so many steps."""
+time, so that a whole document is needed to fill it in, and no pairs; ULMFiT's cells remember a document from the
+start, at the cost of the next word; high rates and small batches, so many steps."""
 
 
 def tour(
