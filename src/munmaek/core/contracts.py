@@ -302,6 +302,7 @@ class System:
     Attributes:
         name: folder and command-line name. title, paper: for people.
         config: the dataclass of the model. presets: size -> its settings. recipes: size -> Recipe.
+        at_words: size -> values of Recipe that differ where the embeddings start at word vectors (run/word_start.py).
         options: objective options a user may set -> what they do, with their defaults in the objective.
         build: config -> model with its pre-training heads, initialised as the paper says.
         objective: (config, tokenizer, max_length, options) -> Objective.
@@ -336,6 +337,7 @@ class System:
     exports: Mapping[str, Callable[[torch.nn.Module, Tokenizer, Path], None]] = field(default_factory=dict[str, Any])
     tokenizer: str = "wordpiece"
     vocab_size: int = 16_000
+    at_words: Mapping[str, Mapping[str, Any]] = field(default_factory=dict[str, Any])
     masked_words: Callable[[torch.nn.Module, Mapping[str, torch.Tensor], torch.Tensor], torch.Tensor] | None = None
     token_embeddings: Callable[[torch.nn.Module], torch.Tensor] | None = None
     language_model: Callable[[torch.nn.Module, Tokenizer], LanguageModel] | None = None

@@ -103,7 +103,8 @@ def pretrain(
     if words is not None and (init is not None or tokenizer is not None):
         other = "--tokenizer" if init is None else "--init"
         raise RequestError(f"{other} has tokens of its own", where="--words", fix="Leave out one of the two.")
-    recipe, options, model_settings = sort_settings(card, size, settings or {}, going_on=init is not None)
+    usual = usual_recipe(card, size, going_on=init is not None, at_words=words is not None)
+    recipe, options, model_settings = sort_settings(card, usual, settings or {})
     out = Path(out)
     with distributed.processes(distributed.pick_device(device)) as (rank, _):
         start = model_folder.read(init) if init is not None else None
@@ -144,16 +145,20 @@ def pretrain(
     return result
 
 
-def sort_settings(
-    card: System, size: str, settings: Mapping[str, Any], going_on: bool = False
-) -> tuple[Recipe, dict[str, Any], dict[str, Any]]:
-    """Settings by name into the recipe, the objective's options and the model's config; RequestError for others.
+def usual_recipe(card: System, size: str, *, going_on: bool = False, at_words: bool = False) -> Recipe:
+    """The size's recipe, but for what the system does otherwise where it goes on from a model or starts at words."""
+    differs: dict[str, Any] = dict(card.adaptation.going_on) if going_on and card.adaptation else {}
+    differs |= card.at_words.get(size, {}) if at_words else {}
+    return dataclasses.replace(card.recipes[size], **differs)
 
-    Where training goes on from a model, the system's own values for that come before the size's.
-    """
+
+def sort_settings(
+    card: System, usual: Recipe, settings: Mapping[str, Any]
+) -> tuple[Recipe, dict[str, Any], dict[str, Any]]:
+    """Settings by name into the recipe, the objective's options and the model's config; RequestError for others."""
     recipe_names = {field.name for field in dataclasses.fields(Recipe)}
     config_names = {field.name for field in dataclasses.fields(card.config)}
-    recipe: dict[str, Any] = dict(card.adaptation.going_on) if going_on and card.adaptation else {}
+    recipe: dict[str, Any] = {}
     options: dict[str, Any] = {}
     model: dict[str, Any] = {}
     for name, value in settings.items():
@@ -166,7 +171,7 @@ def sort_settings(
         else:
             known = ", ".join(sorted({*card.options, *recipe_names, *config_names} - {"vocab_size"}))
             raise RequestError(f"no setting {name!r}", where=f"--set {name}={value}", fix=f"Settings: {known}.")
-    return dataclasses.replace(card.recipes[size], **recipe), options, model
+    return dataclasses.replace(usual, **recipe), options, model
 
 
 def fresh(card: System, size: str, tokenizer: Tokenizer, settings: Mapping[str, Any], seed: int) -> nn.Module:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ import torch
 from munmaek import systems
 from munmaek.core.errors import RequestError
 from munmaek.run.model import load
-from munmaek.run.pretrain import pretrain
+from munmaek.run.pretrain import pretrain, usual_recipe
 from munmaek.run.word_start import SPREAD
 
 CORPUS = [["배우 연기 정말 좋다", "음악 정말 좋다"], ["결말 너무 싫다", "화면 너무 싫다"]] * 20
@@ -55,6 +56,19 @@ def test_tokens_start_at_their_vectors_and_special_ones_as_drawn(system: str, ve
     assert found[known].mean(0).abs().max() < 1e-5
     assert found[known].std() == pytest.approx(float(SPREAD * plain.std()), rel=0.02)
     assert torch.allclose(found[:5], plain[:5], atol=1e-9), "special tokens have no vectors"
+
+
+def test_a_system_may_learn_otherwise_from_word_vectors(tmp_path: Path) -> None:
+    card = systems.load("bert")
+    assert usual_recipe(card, "mini").optimizer == "muon"
+    assert usual_recipe(card, "mini", at_words=True).optimizer == "adamw"
+    assert usual_recipe(card, "small", at_words=True) == card.recipes["small"]
+    words = trained("word2vec", tmp_path / "words", tokenizer="wordpiece", settings={"dim": 256})
+    quick = {"max_length": 32, "batch_tokens": 256}
+    started = pretrain("bert", corpus=CORPUS, out=tmp_path / "mini", size="mini", budget="1 steps", device="cpu",
+                       words=words, settings=quick)  # fmt: skip
+    recipe = json.loads((started.folder / "munmaek.json").read_text("utf-8"))["recipe"]
+    assert (recipe["optimizer"], recipe["learning_rate"], recipe["batch_tokens"]) == ("adamw", 1e-3, 256)
 
 
 def test_what_cannot_start_a_model_is_refused_before_anything_is_written(tmp_path: Path) -> None:

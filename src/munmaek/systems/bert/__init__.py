@@ -25,6 +25,13 @@ RECIPES = {
 """AdamW with linear warm-up and decay (Devlin 2018 A.2). Deviates: small batches and higher rates, because on a small
 budget the number of steps counts for more than their size; `max_length` 128 throughout where Devlin ends with 512."""
 
+AT_WORDS = {"mini": {"optimizer": "adamw", "learning_rate": 1e-3, "batch_tokens": 4096}}
+"""Muon is for leaving the plateau of single words, on which an encoder that starts at word vectors never stands. Its
+matrices grow all the while (those of the hidden layers to four times what AdamW leaves), and the longer it trained the
+less the network learnt from labels: after 7 million tokens of reviews it predicts worse than AdamW (4.29 nats and 4.17)
+and has 84.0 against 84.9 % with 10,000 of NSMC's labels.
+"""
+
 
 def _objective(
     config: BertConfig, tokenizer: Tokenizer, max_length: int, options: Mapping[str, Any] | None = None
@@ -57,6 +64,7 @@ CARD = System(
     config=BertConfig,
     presets=PRESETS,
     recipes=RECIPES,
+    at_words=AT_WORDS,
     options=OPTIONS,
     build=BertForPreTraining,
     objective=_objective,

@@ -21,7 +21,7 @@ from munmaek.run.evaluate import evaluate
 from munmaek.run.finetune import finetune
 from munmaek.run.model import load
 from munmaek.run.predict import predict
-from munmaek.run.pretrain import layer_groups, pretrain, sort_settings
+from munmaek.run.pretrain import layer_groups, pretrain, sort_settings, usual_recipe
 from munmaek.run.tuning import Tuner, param_groups
 from munmaek.systems.ulmfit.adapt import FACTOR, ConcatHead, head, settings
 from munmaek.tasks.examples import from_table
@@ -167,11 +167,12 @@ def test_fine_tuned_folders_answer_alone_and_together(card, tokenizer, run, tabl
 
 
 def test_going_on_from_a_model_has_rates_by_layer_and_a_slanted_triangle(card, run, tokenizer) -> None:
-    recipe, _, _ = sort_settings(card, "tiny", {"dropout": 0.1}, going_on=True)
+    going_on = usual_recipe(card, "tiny", going_on=True)
+    recipe, _, _ = sort_settings(card, going_on, {"dropout": 0.1})
     assert (recipe.decay, recipe.warmup, recipe.layer_decay) == ("slanted", 0.1, pytest.approx(1 / 2.6))
     assert recipe.dropout == 0.1
-    assert sort_settings(card, "tiny", {"layer_decay": 1.0, "decay": "linear"}, going_on=True)[0].decay == "linear"
-    assert sort_settings(card, "tiny", {})[0] == card.recipes["tiny"]
+    assert sort_settings(card, going_on, {"layer_decay": 1.0, "decay": "linear"})[0].decay == "linear"
+    assert usual_recipe(card, "tiny") == card.recipes["tiny"]
     model = load(run).module
     groups = layer_groups(card, model, tokenizer, recipe.layer_decay)
     assert groups is not None
