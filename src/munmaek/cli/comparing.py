@@ -87,6 +87,14 @@ Sentence = Annotated[
 Floors = Annotated[
     bool, option("--floors/--no-floors", "Also chance and TF-IDF.", "찍기와 TF-IDF도.", shown=True)
 ]  # fmt: skip
+AtWords = Annotated[
+    bool,
+    option(
+        "--words",
+        "BERT, GPT and ULMFiT start at word vectors, learnt in a tenth of their budget.",
+        "BERT, GPT, ULMFiT는 예산의 10분의 1로 배운 낱말 벡터에서 시작합니다.",
+    ),
+]
 TourData = Annotated[
     str, option("--data", "The built-in corpus, or film reviews.", "데이터.", metavar="built-in|nsmc", shown=True)
 ]
@@ -133,6 +141,7 @@ def compare(
     vocab_size: options.SystemVocabSize = None,
     max_length: options.MaxLength = None,
     models: Models = None,
+    words: AtWords = False,
     settings: options.Settings = None,
     seed: options.Seed = 0,
     cache: options.Cache = None,
@@ -152,7 +161,7 @@ def compare(
         "systems": () if systems == "all" else systems.split(","), "seeds_all": seeds_all, "max_length": max_length,
         "seed": seed, "device": device, "command": _command(),
         "pretraining": {"tokenizer": tokenizer, "vocab_size": vocab_size, "cache": cache,
-                        "settings": read_settings(settings or [])},
+                        "settings": read_settings(settings or []), **({"words": "auto"} if words else {})},
     }  # fmt: skip
     if labels is not None:
         given["labels"] = [label_count(text.strip()) for text in labels.split(",")]

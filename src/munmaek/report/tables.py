@@ -90,9 +90,10 @@ def _card(card: ModelCard, korean: bool) -> list[str]:
     bits = "–" if card.bits_per_character is None else f"{card.bits_per_character:.3f}"
     if card.pseudo:
         bits += say(korean, " (pseudo)", " (유사)")
+    words = say(korean, "starts at word vectors", "낱말 벡터에서 시작") if card.at_words else ""
     held_out = ", ".join(f"{name} {value:.3f}" for name, value in card.validation.items()) or "–"
     return [
         cell(f"{card.parameters:,}", card.size), cell(f"{card.tokens:,}"), cell(f"{card.steps:,}"),
-        cell(duration(card.seconds, korean)), cell(energy), cell(memory),
+        cell(duration(card.seconds, korean), words), cell(energy), cell(memory),
         cell(f"{card.tokenizer} {card.vocab_size:,}"), cell(bits), cell(held_out), cell(card.paper, wide=True),
     ]  # fmt: skip

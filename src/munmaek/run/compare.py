@@ -138,7 +138,8 @@ def compare(
         labels, seeds, seeds_all: numbers of labels (None is all), seeds of each, and seeds of all labels.
         scratch, floors: also each network from random weights; also the commonest class and TF-IDF.
         word, sentences: what is looked at in context; the sentences must contain the word.
-        pretraining: further arguments of every `pretrain`, such as tokenizer, vocab_size, cache or settings.
+        pretraining: further arguments of every `pretrain`, such as tokenizer, vocab_size, cache or settings; `words`
+            is for systems that embed tokens.
         own: system -> such arguments of it alone.
         models: where the pre-trained models are kept, so that comparisons on other rows share them; in `out` if None.
         told: hears of the progress.
@@ -306,17 +307,19 @@ def pretrained(request: Request, told: Told, name: str, texts: Sequence[str]) ->
     """
     card, folder = systems.load(name), request.models / name
     told.say(card.title)
+    given = {**request.pretraining, **request.own.get(name, {})}
+    if card.token_embeddings is None:
+        given.pop("words", None)
     with Cost() as cost:
         made = pretrain(name, corpus=request.corpus, out=folder, size=request.size, budget=request.budget,
-                        seed=request.seed, device=request.device, progress=told.progress,
-                        **{**request.pretraining, **request.own.get(name, {})})  # fmt: skip
+                        seed=request.seed, device=request.device, progress=told.progress, **given)  # fmt: skip
     model = load(folder, request.device)
     weights = _weights(folder)
     if _read_cards(request.out).get(name, {}).get("weights") != weights:
         found = ModelCard(
             name, card.title, card.paper, os.path.relpath(folder, request.out), made.size, made.parameters,
             made.tokens, made.steps, made.seconds, cost.peak_memory, model.tokenizer.kind, model.tokenizer.vocab_size,
-            made.validation, *_bits(model, texts), cost.joules,
+            made.validation, *_bits(model, texts), cost.joules, "words" in model.facts["identity"],
         )  # fmt: skip
         with alone_in(request.out):
             known = _read_cards(request.out) | {name: {"weights": weights, "card": asdict(found)}}

@@ -41,6 +41,7 @@ class ModelCard:
         validation: metric -> value on held-out documents, losses in nats a target.
         bits_per_character: of the next-token model on held-out text; None where it has none. pseudo: of a masked model,
             each token predicted from both sides.
+        at_words: whether its embeddings started at word vectors, learnt in the same time.
     """
 
     system: str
@@ -59,6 +60,7 @@ class ModelCard:
     bits_per_character: float | None = None
     pseudo: bool = False
     joules: float | None = None
+    at_words: bool = False
 
 
 @dataclass(frozen=True)

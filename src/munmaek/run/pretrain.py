@@ -22,7 +22,7 @@ from munmaek.data.phrases import Phrasing, phrasing_of
 from munmaek.data.shards import Shards
 from munmaek.run import folder as model_folder
 from munmaek.run.prepare import Prepared, prepare
-from munmaek.run.word_start import read_words, start_at_words
+from munmaek.run.word_start import AUTO, WORDS, read_words, split_budget, start_at_words, width
 from munmaek.train import distributed
 from munmaek.train.optim import ParamGroup
 from munmaek.train.trainer import Event, Job, Outcome, measure, train
@@ -90,19 +90,18 @@ def pretrain(
         init: a model folder to go on from; its tokenizer and size are used. Where the text is another, the bias of its
             softmax starts anew at the frequencies there (`StartingObjective`).
         words: a model of word vectors that a new one's embeddings start at (`run.word_start`); its tokenizer is used.
+            "auto" learns them first: in a tenth of the budget where that is a time, else in five epochs.
     Raises:
         RequestError, DataError: the request or the corpus cannot be used. Interrupted, JobError: see trainer.
     """
     card = systems.load(system)
-    if size not in card.presets:
-        raise RequestError(f"no size {size!r}", where=f"pretrain {system}", fix=f"Sizes: {', '.join(card.presets)}.")
-    if card.fit is not None and init is not None:
-        raise RequestError(f"{card.title} is counted anew, from nothing", where="--init", fix="Leave it out.")
-    if phrasing_of(phrases).passes and init is not None:
-        raise RequestError("a model keeps the words that it began with", where="--phrases", fix="Leave out --init.")
-    if words is not None and (init is not None or tokenizer is not None):
-        other = "--tokenizer" if init is None else "--init"
-        raise RequestError(f"{other} has tokens of its own", where="--words", fix="Leave out one of the two.")
+    _refuse(card, size, tokenizer, phrases, init, words)
+    if words == AUTO:
+        reading = {"corpus": corpus, "tokenizer": tokenizer or card.tokenizer, "vocab_size": vocab_size,
+                   "min_count": min_count, "phrases": phrases, "text_column": text_column,
+                   "split_sentences": split_sentences, "cache": cache}  # fmt: skip
+        return _after_words(card, size, budget, Path(out), settings or {}, reading, seed=seed, device=device,
+                            progress=progress, tensorboard=tensorboard, save_every_steps=save_every_steps)  # fmt: skip
     usual = usual_recipe(card, size, going_on=init is not None, at_words=words is not None)
     recipe, options, model_settings = sort_settings(card, usual, settings or {})
     out = Path(out)
@@ -143,6 +142,42 @@ def pretrain(
             model_folder.write(out, card, model, prepared.tokenizer, facts)
         distributed.meet()
     return result
+
+
+def _refuse(
+    card: System, size: str, tokenizer: str | Path | None, phrases: Phrasing | int, init: str | Path | None,
+    words: str | Path | None,
+) -> None:  # fmt: skip
+    """Raise RequestError where what is asked for does not go together."""
+    if size not in card.presets:
+        raise RequestError(f"no size {size!r}", where=f"pretrain {card.name}", fix=f"Sizes: {', '.join(card.presets)}.")
+    if card.fit is not None and init is not None:
+        raise RequestError(f"{card.title} is counted anew, from nothing", where="--init", fix="Leave it out.")
+    if phrasing_of(phrases).passes and init is not None:
+        raise RequestError("a model keeps the words that it began with", where="--phrases", fix="Leave out --init.")
+    if words is not None and (init is not None or (tokenizer is not None and words != AUTO)):
+        other = "--tokenizer" if init is None else "--init"
+        raise RequestError(f"{other} has tokens of its own", where="--words", fix="Leave out one of the two.")
+
+
+def _after_words(
+    card: System, size: str, budget: str, out: Path, settings: Mapping[str, Any], reading: Mapping[str, Any],
+    *, seed: int, device: str, progress: Callable[[Event], None] | None, tensorboard: bool,
+    save_every_steps: int | None,
+) -> PretrainResult:  # fmt: skip
+    """Word vectors in the folder `words` of the model's own, and then the model, in one budget."""
+    share, left = split_budget(budget)
+    if not isinstance(reading["corpus"], str | Path | Sequence):
+        reading = {**reading, "corpus": list(reading["corpus"])}
+    vectors = {"dim": width(card, size, settings)}
+    with distributed.processes(distributed.pick_device(device)):
+        learnt = pretrain("word2vec", out=out / WORDS, budget=share, settings=vectors, seed=seed, device=device,
+                          progress=progress, **reading)  # fmt: skip
+        made = pretrain(card.name, out=out, size=size, budget=left, settings=settings, words=learnt.folder, seed=seed,
+                        device=device, progress=progress, tensorboard=tensorboard,
+                        save_every_steps=save_every_steps, **{**reading, "tokenizer": None})  # fmt: skip
+    note = f"its embeddings start at word vectors, learnt in the first {learnt.seconds:.0f} s"
+    return dataclasses.replace(made, seconds=learnt.seconds + made.seconds, notes=[note, *made.notes])
 
 
 def usual_recipe(card: System, size: str, *, going_on: bool = False, at_words: bool = False) -> Recipe:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
+from dataclasses import fields
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -10,6 +13,7 @@ from torch import nn
 
 from munmaek.core.contracts import Encoding, System
 from munmaek.core.errors import RequestError
+from munmaek.core.recipe import Budget
 from munmaek.data.tokenizers import special_ids
 from munmaek.run.model import Model, load
 
@@ -17,6 +21,39 @@ SPREAD = 2.0
 """Standard deviation of the vectors, in that of the embeddings as they are drawn: what is known stands out from what
 is not (position, segment)."""
 TOKENS_AT_ONCE = 4_096
+AUTO = "auto"
+"""Asks for word vectors that are learnt first."""
+WORDS = "words"
+"""The folder, in the model's own, that they are written to."""
+SHARE, EPOCHS = 0.1, 5
+"""Of a time, what goes to them; for a budget of tokens, epochs or steps, passes over the corpus (Mikolov 2013)."""
+
+
+def split_budget(budget: str) -> tuple[str, str]:
+    """A budget for word vectors, and what is left of the whole for the network that starts at them."""
+    seconds = Budget.parse(budget).seconds
+    if seconds is None:
+        return f"{EPOCHS} epochs", budget
+    return f"{SHARE * seconds:.3f}s", f"{(1 - SHARE) * seconds:.3f}s"
+
+
+def width(card: System, size: str, settings: Mapping[str, Any]) -> int:
+    """How many numbers embed a token in a new network of the system.
+
+    Raises:
+        RequestError: it embeds no tokens.
+    """
+    names = {field.name for field in fields(card.config)}
+    own = {name: value for name, value in settings.items() if name in names}
+    small = card.build(card.config(**{**card.presets[size], **own, "vocab_size": 8}))
+    return _embeddings(card)(small).shape[1]
+
+
+def _embeddings(card: System) -> Callable[[nn.Module], torch.Tensor]:
+    if card.token_embeddings is None:
+        found = f"{card.title} has no embeddings of tokens to start"
+        raise RequestError(found, where="--words", fix="Leave it out.")
+    return card.token_embeddings
 
 
 def read_words(card: System, folder: str | Path) -> Model:
@@ -25,9 +62,7 @@ def read_words(card: System, folder: str | Path) -> Model:
     Raises:
         RequestError: the system embeds no tokens, or the model's vectors depend on what stands around them.
     """
-    if card.token_embeddings is None:
-        found = f"{card.title} has no embeddings of tokens to start"
-        raise RequestError(found, where="--words", fix="Leave it out.")
+    _embeddings(card)
     words = load(folder, "cpu")
     if not words.system.makes_vectors or words.system.contextual:
         fix = "Train some with: munmaek pretrain word2vec --tokenizer wordpiece --vocab-size 16000 --set dim=256 ..."
@@ -46,8 +81,7 @@ def start_at_words(card: System, module: nn.Module, words: Model) -> None:
     Raises:
         RequestError: vectors and embeddings differ in width.
     """
-    assert card.token_embeddings is not None
-    matrix = card.token_embeddings(module)
+    matrix = _embeddings(card)(module)
     if words.dim != matrix.shape[1]:
         fix = f"Train the vectors with --set dim={matrix.shape[1]}."
         found = f"vectors of {words.dim} numbers cannot be embeddings of {matrix.shape[1]}"

@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 
 from munmaek.core.errors import Interrupted, RequestError
+from munmaek.report.tables import cards
 from munmaek.run import compare as module
 from munmaek.run.compare import Told, compare
 from munmaek.run.comparison import Comparison, read
@@ -162,6 +163,14 @@ def test_an_interruption_changes_nothing(made, corpus: Path, labelled, tmp_path:
         run(tmp_path, corpus, labelled, told=Told(row=stop))
     assert not (tmp_path / "comparison.json").exists()
     assert kept(run(tmp_path, corpus, labelled)) == kept(found)
+
+
+def test_systems_that_embed_tokens_can_start_at_word_vectors(corpus: Path, labelled, tmp_path: Path) -> None:
+    pretraining = OPTIONS["pretraining"] | {"words": "auto"}
+    found = run(tmp_path, corpus, labelled, systems=["word2vec", "bert"], labels=[8], seeds=1, pretraining=pretraining)
+    assert [card.at_words for card in found.models] == [False, True]
+    assert (tmp_path / "models" / "bert" / "words" / "munmaek.json").exists()
+    assert cards(found, korean=False).count("starts at word vectors") == 1
 
 
 def test_rows_are_held_out_where_there_is_no_test_table(corpus: Path, labelled, tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from munmaek import systems
 from munmaek.core.errors import RequestError
 from munmaek.run.model import load
 from munmaek.run.pretrain import pretrain, usual_recipe
-from munmaek.run.word_start import SPREAD
+from munmaek.run.word_start import SPREAD, split_budget
 
 CORPUS = [["배우 연기 정말 좋다", "음악 정말 좋다"], ["결말 너무 싫다", "화면 너무 싫다"]] * 20
 STILL = {"learning_rate": 1e-12, "muon_rate": 1e-12, "batch_tokens": 256, "max_length": 32}
@@ -58,6 +58,35 @@ def test_tokens_start_at_their_vectors_and_special_ones_as_drawn(system: str, ve
     assert torch.allclose(found[:5], plain[:5], atol=1e-9), "special tokens have no vectors"
 
 
+@pytest.mark.parametrize("system", SYSTEMS)
+def test_auto_learns_the_vectors_first_in_the_models_own_folder(system: str, tmp_path: Path) -> None:
+    trained(system, tmp_path / "auto", tokenizer="syllable", words="auto")
+    words = load(tmp_path / "auto" / "words", "cpu")
+    model = load(tmp_path / "auto", "cpu")
+    assert words.system.name == "word2vec"
+    assert model.tokenizer.kind == "syllable" == words.tokenizer.kind
+    trained(system, tmp_path / "given", words=tmp_path / "auto" / "words")
+    assert torch.equal(embeddings(tmp_path / "auto"), embeddings(tmp_path / "given"))
+
+
+def test_auto_reads_a_corpus_that_passes_but_once_and_its_time_counts(tmp_path: Path) -> None:
+    made = pretrain("bert", corpus=iter(CORPUS), out=tmp_path / "auto", size="tiny", budget="2 steps", device="cpu",
+                    min_count=1, words="auto", settings=STILL)  # fmt: skip
+    first = json.loads((made.folder / "words" / "munmaek.json").read_text("utf-8"))["training"]["seconds"]
+    own = json.loads((made.folder / "munmaek.json").read_text("utf-8"))["training"]["seconds"]
+    assert made.seconds == pytest.approx(first + own)
+    assert "word vectors" in made.notes[0]
+    again = pretrain("bert", corpus=CORPUS, out=tmp_path / "auto", size="tiny", budget="2 steps", device="cpu",
+                     min_count=1, words="auto", settings=STILL)  # fmt: skip
+    assert again.steps == made.steps == 2, "what is trained is not trained again"
+
+
+def test_a_tenth_of_a_time_is_for_the_words_and_passes_where_no_time_is_given() -> None:
+    assert split_budget("10m") == ("60.000s", "540.000s")
+    assert split_budget("3 epochs") == ("5 epochs", "3 epochs")
+    assert split_budget("22M tokens") == ("5 epochs", "22M tokens")
+
+
 def test_a_system_may_learn_otherwise_from_word_vectors(tmp_path: Path) -> None:
     card = systems.load("bert")
     assert usual_recipe(card, "mini").optimizer == "muon"
@@ -81,6 +110,8 @@ def test_what_cannot_start_a_model_is_refused_before_anything_is_written(tmp_pat
         ("elmo", {"words": words}, "no embeddings of tokens"),
         ("bert", {"words": words, "init": bert}, "--init"),
         ("bert", {"words": words, "tokenizer": "bpe"}, "--tokenizer"),
+        ("bert", {"words": "auto", "init": bert}, "--init"),
+        ("elmo", {"words": "auto"}, "no embeddings of tokens"),
     ):
         with pytest.raises(RequestError, match=said):
             trained(system, out, **asked)
