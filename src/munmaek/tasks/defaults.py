@@ -89,10 +89,11 @@ PROBED_PER_CLASS = 30
 """Labels a class from which a head starts at the probe. With six (100 labels, 17 topics of the built-in corpus) the
 probe and its short fine-tuning lose ten points to a random head."""
 
-_PROBED: tuple[tuple[int, Settings], ...] = tuple(
-    (most, replace(settings, probe=True, epochs=epochs, learning_rate=1e-4, head_rate=1.0, dropout=0.0,
-                   network_dropout=0.0))
-    for (most, settings), epochs in zip(_BY_LABELS, (8, 4), strict=False)
+_PROBED: tuple[tuple[int, Settings], ...] = (
+    *((most, replace(settings, probe=True, epochs=epochs, learning_rate=1e-4, head_rate=1.0, dropout=0.0,
+                     network_dropout=0.0))
+      for (most, settings), epochs in zip(_BY_LABELS, (8, 4), strict=False)),
+    *((most, replace(settings, learning_rate=1e-4, network_dropout=0.0)) for most, settings in _BY_LABELS[2:]),
 )  # fmt: skip
 """The same for single texts where one linear map stands on a pre-trained encoder and starts at the probe (Kumar 2022).
 
@@ -102,6 +103,9 @@ good as 25; with 1,000 labels 77.4, 78.0, and 78.1 at 1e-4 or 78.3 at 3e-4 after
 fits the states as they are, and under dropout those of a network that was pre-trained without have other means, which
 can tip every answer to one side (a longer trained BERT with 100 labels, one seed: 61.5 % with it, 77.6 without, 74.5
 the probe alone; with 1,000, two seeds, 82.3 without it, 80.4 without it at 3e-4, and 81.4 with it there).
+
+Past 3,000 labels the head starts at random, and the network still learns better without dropout and at this rate: two
+BERTs, one seed, 10,000 labels, scored on 50,000 others, 83.7 and 85.7 % in the table above, 84.0 and 85.9 here.
 """
 
 
@@ -148,8 +152,7 @@ def settings_for(
         return _MARKED
     if static:
         return next(settings for most, settings in _ONE_VECTOR if num_labels <= most)
-    table = (*_PROBED, *_BY_LABELS) if probed else _BY_LABELS
-    settings = next(settings for most, settings in table if num_labels <= most)
+    settings = next(settings for most, settings in (_PROBED if probed else _BY_LABELS) if num_labels <= most)
     factor = min(1.0, (REFERENCE_DIM / dim) ** 1.5)
     return replace(settings, learning_rate=settings.learning_rate * factor)
 

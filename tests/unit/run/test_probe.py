@@ -98,6 +98,8 @@ def test_few_labels_start_there_and_nothing_else_does(model: Model) -> None:
     assert settings(100).probe
     assert settings(100).epochs < settings(100, changes={"probe": False}).epochs
     assert not settings(10_000).probe
+    assert settings(10_000).network_dropout == 0.0
+    assert settings(10_000, from_scratch=True).network_dropout < 0.0
     assert not settings(59).probe, "less than thirty of each class"
     assert not settings(100, from_scratch=True).probe
     assert not settings(100, changes={"fresh_layers": 1}).probe
