@@ -96,14 +96,15 @@ def pretrain(
     """
     card = systems.load(system)
     _refuse(card, size, tokenizer, phrases, init, words)
-    if words == AUTO:
-        reading = {"corpus": corpus, "tokenizer": tokenizer or card.tokenizer, "vocab_size": vocab_size,
-                   "min_count": min_count, "phrases": phrases, "text_column": text_column,
-                   "split_sentences": split_sentences, "cache": cache}  # fmt: skip
-        return _after_words(card, size, budget, Path(out), settings or {}, reading, seed=seed, device=device,
-                            progress=progress, tensorboard=tensorboard, save_every_steps=save_every_steps)  # fmt: skip
     usual = usual_recipe(card, size, going_on=init is not None, at_words=words is not None)
     recipe, options, model_settings = sort_settings(card, usual, settings or {})
+    if words == AUTO:
+        reading = {"corpus": corpus, "tokenizer": tokenizer or card.tokenizer, "vocab_size": vocab_size or card.vocab_size,
+                   "min_count": min_count, "phrases": phrases, "text_column": text_column,
+                   "split_sentences": split_sentences, "cache": cache}  # fmt: skip
+        return _after_words(card, size, budget, Path(out), settings or {}, reading,
+                            dim=width(card, size, model_settings), seed=seed, device=device,
+                            progress=progress, tensorboard=tensorboard, save_every_steps=save_every_steps)  # fmt: skip
     out = Path(out)
     with distributed.processes(distributed.pick_device(device)) as (rank, _):
         start = model_folder.read(init) if init is not None else None
@@ -162,16 +163,15 @@ def _refuse(
 
 def _after_words(
     card: System, size: str, budget: str, out: Path, settings: Mapping[str, Any], reading: Mapping[str, Any],
-    *, seed: int, device: str, progress: Callable[[Event], None] | None, tensorboard: bool,
+    *, dim: int, seed: int, device: str, progress: Callable[[Event], None] | None, tensorboard: bool,
     save_every_steps: int | None,
 ) -> PretrainResult:  # fmt: skip
     """Word vectors in the folder `words` of the model's own, and then the model, in one budget."""
     share, left = split_budget(budget)
     if not isinstance(reading["corpus"], str | Path | Sequence):
         reading = {**reading, "corpus": list(reading["corpus"])}
-    vectors = {"dim": width(card, size, settings)}
     with distributed.processes(distributed.pick_device(device)):
-        learnt = pretrain("word2vec", out=out / WORDS, budget=share, settings=vectors, seed=seed, device=device,
+        learnt = pretrain("word2vec", out=out / WORDS, budget=share, settings={"dim": dim}, seed=seed, device=device,
                           progress=progress, **reading)  # fmt: skip
         made = pretrain(card.name, out=out, size=size, budget=left, settings=settings, words=learnt.folder, seed=seed,
                         device=device, progress=progress, tensorboard=tensorboard,

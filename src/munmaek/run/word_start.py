@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -38,14 +37,12 @@ def split_budget(budget: str) -> tuple[str, str]:
 
 
 def width(card: System, size: str, settings: Mapping[str, Any]) -> int:
-    """How many numbers embed a token in a new network of the system.
+    """How many numbers embed a token in a new network of the system, with these settings of its config.
 
     Raises:
         RequestError: it embeds no tokens.
     """
-    names = {field.name for field in fields(card.config)}
-    own = {name: value for name, value in settings.items() if name in names}
-    small = card.build(card.config(**{**card.presets[size], **own, "vocab_size": 8}))
+    small = card.build(card.config(**{**card.presets[size], **settings, "vocab_size": 8}))
     return _embeddings(card)(small).shape[1]
 
 

@@ -112,6 +112,7 @@ def test_what_cannot_start_a_model_is_refused_before_anything_is_written(tmp_pat
         ("bert", {"words": words, "tokenizer": "bpe"}, "--tokenizer"),
         ("bert", {"words": "auto", "init": bert}, "--init"),
         ("elmo", {"words": "auto"}, "no embeddings of tokens"),
+        ("bert", {"words": "auto", "settings": {"masc_rate": 0.3}}, "masc_rate"),
     ):
         with pytest.raises(RequestError, match=said):
             trained(system, out, **asked)
