@@ -99,9 +99,9 @@ def pretrain(
     usual = usual_recipe(card, size, going_on=init is not None, at_words=words is not None)
     recipe, options, model_settings = sort_settings(card, usual, settings or {})
     if words == AUTO:
-        reading = {"corpus": corpus, "tokenizer": tokenizer or card.tokenizer, "vocab_size": vocab_size or card.vocab_size,
-                   "min_count": min_count, "phrases": phrases, "text_column": text_column,
-                   "split_sentences": split_sentences, "cache": cache}  # fmt: skip
+        reading = {"corpus": corpus, "tokenizer": tokenizer or card.tokenizer,
+                   "vocab_size": vocab_size or card.vocab_size, "min_count": min_count, "phrases": phrases,
+                   "text_column": text_column, "split_sentences": split_sentences, "cache": cache}  # fmt: skip
         return _after_words(card, size, budget, Path(out), settings or {}, reading,
                             dim=width(card, size, model_settings), seed=seed, device=device,
                             progress=progress, tensorboard=tensorboard, save_every_steps=save_every_steps)  # fmt: skip

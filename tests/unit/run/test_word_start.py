@@ -12,6 +12,7 @@ import torch
 from munmaek import systems
 from munmaek.core.errors import RequestError
 from munmaek.run.model import load
+from munmaek.run.prepare import prepare
 from munmaek.run.pretrain import pretrain, usual_recipe
 from munmaek.run.word_start import SPREAD, split_budget
 
@@ -79,6 +80,19 @@ def test_auto_reads_a_corpus_that_passes_but_once_and_its_time_counts(tmp_path: 
     again = pretrain("bert", corpus=CORPUS, out=tmp_path / "auto", size="tiny", budget="2 steps", device="cpu",
                      min_count=1, words="auto", settings=STILL)  # fmt: skip
     assert again.steps == made.steps == 2, "what is trained is not trained again"
+
+
+def test_auto_cuts_words_as_the_system_itself_would(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[tuple[Any, int]] = []
+
+    def seen(corpus: Any, **rest: Any) -> Any:
+        asked.append((rest["tokenizer"], rest["vocab_size"]))
+        return prepare(corpus, **rest)
+
+    monkeypatch.setattr("munmaek.run.pretrain.prepare", seen)
+    trained("bert", tmp_path / "auto", words="auto")
+    card = systems.load("bert")
+    assert asked[0] == (card.tokenizer, card.vocab_size)
 
 
 def test_a_tenth_of_a_time_is_for_the_words_and_passes_where_no_time_is_given() -> None:
