@@ -116,11 +116,15 @@ class Tuner:
                 own.pop(name, None)
             usual = dataclasses.replace(usual, frozen=False, probe=False)
         settings = dataclasses.replace(usual, **{**own, **changes})
+        self._check(settings, linear)
+        return settings
+
+    def _check(self, settings: Settings, linear: bool) -> None:
+        """Raise RequestError for settings that this model, task or table has no use for."""
+        adaptation = self.model.system.adaptation
         if settings.auxiliary and (adaptation is None or adaptation.auxiliary is None or self.task.marked):
-            title = self.model.system.title
-            raise RequestError(
-                f"{title} has no auxiliary loss in {self.task.name}", where="auxiliary", fix="Leave it out."
-            )
+            found = f"{self.model.system.title} has no auxiliary loss in {self.task.name}"
+            raise RequestError(found, where="auxiliary", fix="Leave it out.")
         if settings.probe and not linear:
             fix = "Leave it out." if not self.from_scratch else "It is for pre-trained models."
             raise RequestError("there is no one linear map to start at a probe", where="probe", fix=fix)
@@ -129,7 +133,6 @@ class Tuner:
         if settings.subword_dropout and self.task.per_token is not None:
             found = "subwords that vary have no characters to mark"
             raise RequestError(found, where="subword_dropout", fix="Set it to 0.")
-        return settings
 
     def _may_probe(self, num_labels: int) -> bool:
         """Whether single texts are sorted into so few classes that a linear map can be told from the labels of each."""

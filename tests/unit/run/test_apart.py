@@ -72,7 +72,7 @@ def test_whether_two_texts_have_the_same_words_is_learnt_and_kept(name: str, epo
     assert [answer.label for answer in answers] == ["같음", "다름"]
 
 
-def test_one_text_is_refused_where_a_number_was_learnt_of_two(tmp_path: Path) -> None:
+def test_one_text_is_refused_where_a_number_was_learnt_of_two_and_two_where_of_one(tmp_path: Path) -> None:
     rows = [f"{one}\t{other}\t{float(one == other)}" for one in WORDS[:6] for other in WORDS[:6]]
     (tmp_path / "rows.tsv").write_text("sentence1\tsentence2\tscore\n" + "\n".join(rows) + "\n", "utf-8")
     model = fresh(tmp_path, "word2vec")
@@ -84,6 +84,8 @@ def test_one_text_is_refused_where_a_number_was_learnt_of_two(tmp_path: Path) ->
     finetune("regress", model=model, train=tmp_path / "single.tsv", out=tmp_path / "single", epochs=1)
     assert not tuned.read(tmp_path / "single").network.apart
     assert predict(tmp_path / "single", ["하늘"])[0].value is not None
+    with pytest.raises(RequestError, match="two texts a row; this model was fine-tuned on one"):
+        predict(tmp_path / "single", ["하늘"], ["바다"])
 
 
 @pytest.mark.parametrize(("name", "apart"), [("glove", True), ("gpt", False), ("bert", False)])

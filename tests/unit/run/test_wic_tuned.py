@@ -12,7 +12,7 @@ import torch
 
 from munmaek import systems
 from munmaek.cli import main
-from munmaek.core.errors import DataError
+from munmaek.core.errors import DataError, RequestError
 from munmaek.data.tokenizers import train_tokenizer
 from munmaek.run import folder as model_folder
 from munmaek.run.evaluate import evaluate
@@ -68,6 +68,16 @@ def test_what_stands_beside_the_word_is_learnt(bert: Path, rows: tuple[Path, Pat
     found = evaluate(bert, rows[1])
     assert (found.task, found.metric, found.classes, found.num_rows) == ("wic", "accuracy", ["false", "true"], 80)
     assert found.scores["accuracy"] > 0.9
+
+
+def test_an_auxiliary_loss_is_refused_before_training(tmp_path: Path, rows: tuple[Path, Path]) -> None:
+    """GPT has one, over a text's next words; of marked words in two texts there is none."""
+    card, tokenizer = systems.load("gpt"), train_tokenizer([["하늘 눈 많다"]] * 5, "word", 50, min_count=1)
+    model = card.build(card.config(**card.presets["tiny"], vocab_size=tokenizer.vocab_size))
+    model_folder.write(tmp_path / "gpt", card, model, tokenizer, {"size": "tiny", "recipe": {"max_length": 32}})
+    with pytest.raises(RequestError, match="GPT has no auxiliary loss in wic"):
+        finetune("wic", model=tmp_path / "gpt", train=rows[0], out=tmp_path / "out", settings={"auxiliary": 0.5})
+    assert not (tmp_path / "out").exists()
 
 
 def test_one_vector_a_word_knows_only_what_stands_beside_it(tmp_path: Path, rows: tuple[Path, Path]) -> None:
