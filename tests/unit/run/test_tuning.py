@@ -78,6 +78,13 @@ def test_outputs_are_those_of_evaluation_mode(tuner: Tuner) -> None:
     assert np.array_equal(compute(tuner.model, fitted.network, data), compute(tuner.model, fitted.network, data))
 
 
+def _pooled(encoder) -> torch.Tensor:
+    encoder.module.eval()
+    inputs = {name: torch.from_numpy(part) for name, part in encoder.collate(encoder.tokenize(["눈이 온다"])).items()}
+    with torch.no_grad():
+        return encoder.summary(encoder.forward(inputs), inputs["attention_mask"], "mean")
+
+
 def test_fresh_layers_are_new_and_the_others_are_not(pretrained: Path, labelled) -> None:
     examples = from_table(read_table(labelled[0], pairs=False, labels=True), training=True)
     model = load(pretrained)
@@ -88,6 +95,9 @@ def test_fresh_layers_are_new_and_the_others_are_not(pretrained: Path, labelled)
     same = [all(torch.allclose(a, b, atol=1e-6) for a, b in zip(old, new, strict=True))
             for old, new in zip(known, found, strict=True)]  # fmt: skip
     assert same == [True] * (len(known) - 1) + [False]
+    assert fitted.settings.pooling == "mean"
+    before, after = (_pooled(encoder) for encoder in (load(pretrained).encoder, fitted.network.encoder))
+    assert not torch.allclose(before, after, atol=1e-2), "what the head is given is of the fresh layer"
     with pytest.raises(RequestError, match="fresh layers"):
         Tuner(model, tasks.load("classify"), examples, changes={"fresh_layers": len(known)}).fit(0)
 

@@ -50,6 +50,7 @@ class BertEncoder:
         return self._bert.pool(states) if pooling == "pooler" else pool(states, mask, pooling)
 
     def layer_groups(self) -> list[list[nn.Parameter]]:
-        """Embeddings, each layer from the bottom up, and the pooler."""
-        parts = [self._bert.embeddings, *self._bert.blocks, self._bert.pooler]
-        return [list(part.parameters()) for part in parts]
+        """Embeddings, and each layer from the bottom up; the pooler goes with the top one, for a mean has no use of it."""
+        groups = [list(part.parameters()) for part in (self._bert.embeddings, *self._bert.blocks)]
+        groups[-1] += list(self._bert.pooler.parameters())
+        return groups
