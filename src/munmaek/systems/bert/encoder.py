@@ -50,7 +50,7 @@ class BertEncoder:
         return self._bert.pool(states) if pooling == "pooler" else pool(states, mask, pooling)
 
     def layer_groups(self) -> list[list[nn.Parameter]]:
-        """Embeddings, and each layer from the bottom up, the pooler with the top one: a mean of states does without it."""
+        """Embeddings, and each layer from the bottom up, the pooler with the top one, which a mean does without."""
         groups = [list(part.parameters()) for part in (self._bert.embeddings, *self._bert.blocks)]
         groups[-1] += list(self._bert.pooler.parameters())
         return groups
