@@ -50,7 +50,9 @@ class Tuned:
             RequestError: pairs are missing, or there are some where single texts are read.
             CheckpointError: the model's outputs are not numbers.
         """
-        needed = self.network.apart if readings(self.model, self.task)["apart"] else self.task.pairs
+        needed = self.task.pairs
+        if needed is None and readings(self.model, self.task)["apart"]:
+            needed = self.network.apart
         if needed is not None and needed != (pairs is not None):
             found, wanted = ("one text a row", "two") if pairs is None else ("two texts a row", "one")
             fix = "Give the second text's column with --pair-column." if pairs is None else ""
