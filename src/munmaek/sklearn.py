@@ -103,7 +103,7 @@ class _FineTuned(BaseEstimator):
             max_length=self.max_length,
         )  # fmt: skip
         fitted = tuner.fit(self.seed)
-        self.tuned_ = Tuned(tuner.model, tuner.task, fitted.answers, fitted.network, tuner.max_length)
+        self.tuned_ = Tuned(tuner.model, tuner.task, fitted.answers, fitted.network, tuner.max_length, pairs=False)
 
     def _answer(self, X: Any) -> NDArray[Any]:
         check_is_fitted(self, "tuned_")

@@ -50,8 +50,9 @@ CARDS = "cards.json"
 HELD_OUT, MOST_HELD_OUT = 0.2, 10_000
 """Share of the labelled rows kept for scoring where no test file is given, and the most of them."""
 HELD_OUT_SEED = 0x7E57
-LM_TEXTS = 2_000
-PSEUDO_TERMS = 1_000_000
+LM_TEXTS, LM_CHARACTERS = 2_000, 80_000
+"""Of a language model the first texts are scored, so many of them or of so many characters."""
+PSEUDO_TERMS = 500_000
 """Of a masked model the first texts are scored whose characters, squared, come to so many: it reads each text once a
 token."""
 PER_SENSE = 12
@@ -331,11 +332,10 @@ def _bits(model: Model, texts: Sequence[str]) -> tuple[float | None, bool]:
     """Bits per character, and whether they are a masked model's."""
     if model.system.language_model is None and model.system.masked_words is None:
         return None, False
-    texts = [text for text in texts[:LM_TEXTS] if text]
-    if model.system.masked_words is not None:
-        terms = np.cumsum([len(text) ** 2 for text in texts])
-        texts = texts[: max(1, int(np.searchsorted(terms, PSEUDO_TERMS)))]
-    found = evaluate_lm(model, [[text] for text in texts])
+    texts, masked = [text for text in texts[:LM_TEXTS] if text], model.system.masked_words is not None
+    terms = np.cumsum([len(text) ** 2 if masked else len(text) for text in texts])
+    most = int(np.searchsorted(terms, PSEUDO_TERMS if masked else LM_CHARACTERS))
+    found = evaluate_lm(model, [[text] for text in texts[: max(1, most)]])
     return found.bits_per_character, found.pseudo
 
 

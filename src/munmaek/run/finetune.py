@@ -243,5 +243,6 @@ class _Runs:
                 "train": self.identity["train"], "dev": self.identity["dev"],
             },
         }  # fmt: skip
-        tuned.write(self.out, model, self.tuner.task, network, answers, settings, self.tuner.max_length, facts)
+        tuned.write(self.out, model, self.tuner.task, network, answers, settings, self.tuner.max_length, facts,
+                    pairs=self.tuner.examples.pairs is not None)  # fmt: skip
         shutil.rmtree(self.work, ignore_errors=True)

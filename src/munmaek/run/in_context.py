@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import islice
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,8 +16,8 @@ from munmaek.run.model import Model
 from munmaek.tasks.sense import flatten_to_plane, mean_separation
 
 MOST_OCCURRENCES = 60
-NEIGHBOURHOOD = 400
-"""Texts whose words are looked through for neighbours."""
+NEIGHBOURHOOD = 6_000
+"""Eojeols that are looked through for neighbours, of the first texts."""
 NUM_NEIGHBOURS = 6
 
 
@@ -84,7 +85,8 @@ def _vectors(model: Model, found: Sequence[Occurrence | homographs.SenseExample]
 
 def neighbours(model: Model, word: str, sentences: Sequence[str], texts: Sequence[str]) -> list[Neighbours]:
     """For the word in each sentence, the eojeols of other texts whose vectors there are nearest, each form once."""
-    found = [(match, text) for text in texts[:NEIGHBOURHOOD] for match in re.finditer(r"\S+", text)]
+    eojeols = ((match, text) for text in texts for match in re.finditer(r"\S+", text))
+    found = list(islice(eojeols, NEIGHBOURHOOD))
     spans = [match.span() for match, _ in found]
     table = model.spans_layers([text for _, text in found], spans)[:, -1]
     read = np.flatnonzero(np.isfinite(table).all(axis=1))

@@ -1,9 +1,11 @@
-"""The states of a frozen encoder, computed once and read from the disk as often as they are wanted."""
+"""The states of a frozen encoder, computed once and read from memory or the disk as often as they are wanted."""
 
 from __future__ import annotations
 
+import math
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -16,14 +18,17 @@ from torch import nn
 from munmaek.core import files
 from munmaek.core.contracts import Encoder, Encoding
 from munmaek.data.encodings import padded
-from munmaek.nn.pooling import pool
+from munmaek.nn.heads import Agreement
 from munmaek.run.model import Model
-from munmaek.tasks.labelled import Labelled, by_length
+from munmaek.tasks.labelled import MARKED, Labelled, by_length
+from munmaek.tasks.network import TaskModel, widest
 from munmaek.train import distributed
 
 TOKENS_AT_ONCE = 8_192
 KEPT_AS = np.float16
 """11 bits of precision; the half of what is on the disk otherwise."""
+MOST_KEPT = 1 << 30
+"""Bytes of states that a fine-tuning keeps in memory."""
 
 
 class StoredEncoder:
@@ -72,8 +77,8 @@ class StoredEncoder:
         return states if all_layers else states[0]
 
     def summary(self, states: torch.Tensor, mask: torch.Tensor, pooling: str) -> torch.Tensor:
-        """One vector a text, `(batch, dim)`: "mean", "max", "first" or "last"."""
-        return pool(states, mask, pooling)
+        """One vector a text, `(batch, dim)`, as the encoder whose states these are."""
+        return self._source.summary(states, mask, pooling)
 
     def layer_groups(self) -> list[list[nn.Parameter]]:
         """None: what is stored does not learn."""
@@ -89,18 +94,14 @@ def store(model: Model, parts: Sequence[Labelled], folder: Path) -> tuple[Stored
         JobError: there is no room on the disk.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    numbered: list[Labelled] = []
-    count = 0
-    for part in parts:
-        numbered.append(replace(part, ids=np.arange(count, count + len(part.ids), dtype=np.uint32)))
-        count += len(part.ids)
+    numbered, count = _numbered(parts)
     file = tempfile.TemporaryFile(dir=folder)  # noqa: SIM115 - the array below holds it
-    shape: tuple[int, int] = (0, 0)
+    shape: tuple[int, ...] = (0, 0)
     try:
-        start = 0
-        for part in parts:
-            shape = _write(model, part, file, start) or shape
-            start += len(part.ids)
+        for first, vectors in _states(model.encoder, model, parts, model.precision, all_layers=True):
+            shape = vectors.shape[1:]
+            file.seek(first * shape[0] * shape[1] * KEPT_AS().itemsize)
+            file.write(vectors.data)
         file.flush()
     except OSError as error:
         raise files.no_room(folder / "states", error) from error
@@ -108,17 +109,59 @@ def store(model: Model, parts: Sequence[Labelled], folder: Path) -> tuple[Stored
     return StoredEncoder(model.encoder, states), numbered
 
 
-def _write(model: Model, rows: Labelled, file: Any, first: int) -> tuple[int, int] | None:
-    """Write the states of some rows, whose first token is number `first`; how many layers of what width."""
-    shape: tuple[int, int] | None = None
-    for chosen in by_length(rows.lengths, TOKENS_AT_ONCE):
-        inputs = distributed.to_tensors(rows.arrays(model.encoder, chosen), model.device)
-        with torch.inference_mode(), distributed.autocast(model.device, model.precision):
-            states = model.encoder.forward(inputs, all_layers=True)
-        found = states.float().cpu().numpy().transpose(1, 2, 0, 3)
-        shape = (found.shape[2], found.shape[3])
-        for row, vectors in zip(chosen.tolist(), found, strict=True):
-            start, stop = rows.offsets[row : row + 2].tolist()
-            file.seek((first + start) * shape[0] * shape[1] * KEPT_AS().itemsize)
-            file.write(np.ascontiguousarray(vectors[: stop - start].astype(KEPT_AS)))
-    return shape
+@contextmanager
+def states_kept(
+    model: Model, network: TaskModel, train: Labelled, dev: Labelled | None, *, same: bool = True
+) -> Generator[tuple[Labelled, Labelled | None]]:
+    """Within it a network with a frozen body looks its states up in memory, where they are computed once.
+
+    Gives the rows as the network reads them then. Nothing changes where the body learns or is a mere table of vectors,
+    where the rows are not the `same` in each epoch, or where the states would take more than `MOST_KEPT` bytes.
+    """
+    encoder, rows = network.encoder, [train] if dev is None else [train, dev]
+    several = network.reader is not None or isinstance(network.head, Agreement)
+    numbered, count = _numbered(rows)
+    shape = (count, model.num_layers, widest(encoder)) if several else (count, 1, encoder.dim)
+    size = KEPT_AS().itemsize * math.prod(shape)
+    if not (same and network.frozen and model.num_layers > 1 and size <= MOST_KEPT):
+        yield train, dev
+        return
+    network.eval()
+    precision = distributed.pick_precision("auto", model.device)
+    states = np.empty(shape, KEPT_AS)
+    for first, vectors in _states(encoder, model, rows, precision, all_layers=several):
+        states[first : first + len(vectors)] = vectors
+    network.encoder = StoredEncoder(encoder, states)
+    try:
+        yield numbered[0], numbered[1] if dev is not None else None
+    finally:
+        network.encoder = encoder
+
+
+def _numbered(parts: Sequence[Labelled]) -> tuple[list[Labelled], int]:
+    """The rows with the numbers of their tokens among all tokens as ids, and how many tokens there are."""
+    numbered: list[Labelled] = []
+    count = 0
+    for part in parts:
+        numbered.append(replace(part, ids=np.arange(count, count + len(part.ids), dtype=np.uint32)))
+        count += len(part.ids)
+    return numbered, count
+
+
+def _states(
+    encoder: Encoder, model: Model, parts: Sequence[Labelled], precision: str, *, all_layers: bool
+) -> Iterator[tuple[int, NDArray[Any]]]:
+    """The number of each reading's first token, and its states `(tokens, layers, dim)`, of all layers or the last."""
+    begin = 0
+    for part in parts:
+        for chosen in by_length(part.lengths, TOKENS_AT_ONCE):
+            inputs = distributed.to_tensors(part.arrays(encoder, chosen), model.device)
+            inputs = {name: tensor.flatten(0, -2) for name, tensor in inputs.items() if name != MARKED}
+            with torch.inference_mode(), distributed.autocast(model.device, precision):
+                states = encoder.forward(inputs, all_layers)
+            found = (states if all_layers else states[None]).float().cpu().numpy().transpose(1, 2, 0, 3)
+            texts = (part.readings * chosen[:, None] + np.arange(part.readings)).ravel()
+            for text, vectors in zip(texts.tolist(), found, strict=True):
+                start, stop = part.offsets[text : text + 2].tolist()
+                yield begin + start, np.ascontiguousarray(vectors[: stop - start].astype(KEPT_AS))
+        begin += len(part.ids)

@@ -31,13 +31,18 @@ HEAD_LIMIT = 1 << 30
 
 @dataclass
 class Tuned:
-    """A fine-tuned model in memory: it answers texts."""
+    """A fine-tuned model in memory: it answers texts.
+
+    Attributes:
+        pairs: whether it was trained on two texts a row; None where its task says nothing and its folder is older.
+    """
 
     model: Model
     task: Task
     answers: Answers
     network: TaskModel
     max_length: int
+    pairs: bool | None
 
     def answer(
         self, texts: Sequence[str], pairs: Sequence[str] | None = None, batch_tokens: int = 8_192
@@ -50,10 +55,7 @@ class Tuned:
             RequestError: pairs are missing, or there are some where single texts are read.
             CheckpointError: the model's outputs are not numbers.
         """
-        needed = self.task.pairs
-        if needed is None and readings(self.model, self.task)["apart"]:
-            needed = self.network.apart
-        if needed is not None and needed != (pairs is not None):
+        if self.pairs is not None and self.pairs != (pairs is not None):
             found, wanted = ("one text a row", "two") if pairs is None else ("two texts a row", "one")
             fix = "Give the second text's column with --pair-column." if pairs is None else ""
             raise RequestError(f"{found}; this model was fine-tuned on {wanted}", where=str(self.model.folder), fix=fix)
@@ -93,13 +95,17 @@ class Ensemble(Tuned):
 
 def write(
     folder: Path, model: Model, task: Task, network: TaskModel, answers: Answers, settings: Settings,
-    max_length: int, facts: dict[str, Any],
+    max_length: int, facts: dict[str, Any], *, pairs: bool,
 ) -> Path:  # fmt: skip
-    """Write a fine-tuned folder whose encoder is `model.module`'s; `facts` are further entries of munmaek.json."""
+    """Write a fine-tuned folder whose encoder is `model.module`'s; `facts` are further entries of munmaek.json.
+
+    `pairs`: it was trained on two texts a row.
+    """
     section = {
         "name": task.name,
         "answers": answers.to_dict(),
         "pooling": network.pooling,
+        "pairs": pairs,
         "apart": network.apart,
         "max_length": max_length,
         "head": {"kind": "linear", "dim": network.output.in_features, "dropout": settings.dropout},
@@ -143,13 +149,14 @@ def read(model: str | Path | Model | Sequence[str | Path], device: str = "auto")
         pooling, max_length = str(section["pooling"]), int(section["max_length"])
         dropout = float(section["head"]["dropout"])
         apart = bool(section.get("apart", False))
+        pairs = task.pairs if task.pairs is not None else section.get("pairs", True if apart else None)
         reader = dict(section.get("settings", {}).get("reader", {}))
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise CheckpointError(f"the task section cannot be read: {error}", where=where) from error
     settings = dataclasses.replace(settings_for(1, loaded.dim), pooling=pooling, dropout=dropout, reader=reader)
     network = make_network(loaded.system, loaded.encoder, task, answers, settings, apart=apart)
     fill(network, loaded.folder / HEAD)
-    return Tuned(loaded, task, answers, network.to(loaded.device).eval(), max_length)
+    return Tuned(loaded, task, answers, network.to(loaded.device).eval(), max_length, pairs)
 
 
 def fill(network: TaskModel, path: Path) -> None:

@@ -21,6 +21,7 @@ from munmaek.core.recipe import Budget
 from munmaek.data.variation import VariedTokenizer
 from munmaek.nn.heads import Agreement, meeting_width
 from munmaek.run.model import Model
+from munmaek.run.stored import states_kept
 from munmaek.tasks import Answers, Task
 from munmaek.tasks.defaults import PROBED_PER_CLASS, Settings, settings_for
 from munmaek.tasks.examples import Examples, subset
@@ -160,26 +161,26 @@ class Tuner:
         data = with_targets(self._tokens(rows), self.task, answers, chosen, self.examples.where)
         check_alternatives(self.task, answers, data, self.examples.where)
         settings = self.settings(len(rows))
-        network = self._network(answers, settings, seed)
-        if self.task.marked:
-            centre(network.eval(), data)
-        if settings.probe:
-            with _fast(self.model):
-                probe(network, self.task, data)
-        validate, every = self._validation(answers, data, settings, seed)
+        network, dev = self._network(answers, settings, seed), self._dev_tokens()
         variant = self._variant(rows, data, settings.subword_dropout, seed)
-        outcome = train(
-            Job(
-                network, LabelledObjective(
-                    self.task, network.encoder, settings.batch_rows, settings.auxiliary, variant
-                ), data,
-                settings.recipe(self.max_length), Budget(epochs=settings.epochs), seed, folder,
-                groups=param_groups(network, settings), validate=validate, validate_every=every,
-                best=(self.task.best, "max") if self.dev is not None else None,
-                enough=_is_noise if settings.early_stopping else None, device=self.model.device.type, progress=progress,
-                identity=dict(identity or {}) | {"seed": seed, "settings": dataclasses.asdict(settings)},
-            )
-        )  # fmt: skip
+        with states_kept(self.model, network, data, dev, same=variant is None) as (data, dev):
+            if self.task.marked:
+                centre(network.eval(), data)
+            if settings.probe:
+                with _fast(self.model):
+                    probe(network, self.task, data)
+            validate, every = self._validation(answers, data, dev, settings, seed)
+            objective = LabelledObjective(self.task, network.encoder, settings.batch_rows, settings.auxiliary, variant)
+            outcome = train(
+                Job(
+                    network, objective, data, settings.recipe(self.max_length), Budget(epochs=settings.epochs), seed,
+                    folder, groups=param_groups(network, settings), validate=validate, validate_every=every,
+                    best=(self.task.best, "max") if self.dev is not None else None,
+                    enough=_is_noise if settings.early_stopping else None, progress=progress,
+                    device=self.model.device.type,
+                    identity=dict(identity or {}) | {"seed": seed, "settings": dataclasses.asdict(settings)},
+                )
+            )  # fmt: skip
         return Fitted(network, answers, settings, outcome, len(rows), best_scores(outcome))
 
     def notes(self) -> list[str]:
@@ -253,16 +254,19 @@ class Tuner:
                 for parameter, value in zip(old, new, strict=True):
                     parameter.copy_(value)
 
+    def _dev_tokens(self) -> Labelled | None:
+        if self.dev is not None and self._dev is None:
+            self._dev = self.read(self.dev)
+        return self._dev
+
     def _validation(
-        self, answers: Answers, data: Labelled, settings: Settings, seed: int
+        self, answers: Answers, data: Labelled, dev: Labelled | None, settings: Settings, seed: int
     ) -> tuple[Callable[[torch.nn.Module], dict[str, float]] | None, float]:
-        if self.dev is None:
+        if self.dev is None or dev is None:
             if settings.early_stopping:
                 return self._evidence(data, settings, seed), 1.0 / settings.epochs
             return None, 1.0
-        if self._dev is None:
-            self._dev = self.read(self.dev)
-        dev, wanted = self._dev, self.task.targets(answers, self.dev.labels, self.dev.where)
+        wanted = self.task.targets(answers, self.dev.labels, self.dev.where)
         check_alternatives(self.task, answers, dev, self.dev.where)
 
         def validate(module: torch.nn.Module) -> dict[str, float]:

@@ -72,10 +72,12 @@ def test_whether_two_texts_have_the_same_words_is_learnt_and_kept(name: str, epo
     assert [answer.label for answer in answers] == ["같음", "다름"]
 
 
-def test_one_text_is_refused_where_a_number_was_learnt_of_two_and_two_where_of_one(tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", ["word2vec", "bert"])
+def test_one_text_is_refused_where_a_number_was_learnt_of_two_and_two_where_of_one(name: str, tmp_path: Path) -> None:
+    """A BERT reads two as one, and would answer either."""
     rows = [f"{one}\t{other}\t{float(one == other)}" for one in WORDS[:6] for other in WORDS[:6]]
     (tmp_path / "rows.tsv").write_text("sentence1\tsentence2\tscore\n" + "\n".join(rows) + "\n", "utf-8")
-    model = fresh(tmp_path, "word2vec")
+    model = fresh(tmp_path, name)
     finetune("regress", model=model, train=tmp_path / "rows.tsv", out=tmp_path / "tuned", epochs=1)
     with pytest.raises(RequestError, match="fine-tuned on two"):
         predict(tmp_path / "tuned", ["하늘"])

@@ -267,7 +267,7 @@ def test_every_system_learns_planted_answers(name: str, model) -> None:
     assert fitted.scores is not None
     assert list(fitted.scores) == ["f1", "exact"]
     assert fitted.scores["exact"] > (0.35 if name in STATIC else 0.9)
-    tuned = Tuned(tuner.model, SPAN, fitted.answers, fitted.network.eval(), tuner.max_length)
+    tuned = Tuned(tuner.model, SPAN, fitted.answers, fitted.network.eval(), tuner.max_length, SPAN.pairs)
     if name not in STATIC:
         text = unicodedata.normalize("NFD", "오늘 철수 또 서울 그리고 갔다")
         [found] = tuned.answer(["어디 질문"], [text])
@@ -307,7 +307,7 @@ def test_questions_without_an_answer_are_learnt(model) -> None:
     assert fitted.answers.empty
     dev = tuner.dev
     assert dev is not None
-    found = Tuned(tuner.model, SPAN, fitted.answers, fitted.network.eval(), 48).answer(dev.texts, dev.pairs)
+    found = Tuned(tuner.model, SPAN, fitted.answers, fitted.network.eval(), 48, SPAN.pairs).answer(dev.texts, dev.pairs)
     by_class = span.by_class(fitted.answers, found, SPAN.targets(fitted.answers, dev.labels))
     assert min(by_class[span.ANSWERED], by_class[span.UNANSWERABLE]) > 0.85
 

@@ -208,7 +208,7 @@ def test_every_system_learns_planted_entities(name: str, model) -> None:
     assert fitted.scores is not None
     assert fitted.scores["entity_f1"] > 0.95
     assert list(fitted.scores) == ["entity_f1", "precision", "recall"]
-    tuned = Tuned(tuner.model, TAG, fitted.answers, fitted.network.eval(), tuner.max_length)
+    tuned = Tuned(tuner.model, TAG, fitted.answers, fitted.network.eval(), tuner.max_length, TAG.pairs)
     text, wanted = row(np.random.default_rng(77))
     assert [list(each) for each in tuned.answer([text, ""])] == [wanted, []]
     decomposed = unicodedata.normalize("NFD", text)

@@ -1,0 +1,117 @@
+"""A frozen body's states are computed once; what is learnt from them is what is learnt of the body itself."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from munmaek import systems, tasks
+from munmaek.data.tables import read_table
+from munmaek.data.tokenizers import train_tokenizer
+from munmaek.data.usages import join
+from munmaek.run import folder as model_folder
+from munmaek.run import stored
+from munmaek.run.model import Model, load
+from munmaek.run.tuning import Fitted, Tuner, compute
+from munmaek.tasks.examples import Examples, from_table
+
+WORDS = ["하늘", "바다", "나무", "구름", "시계", "그림", "편지", "사과"]
+
+
+def network(folder: Path, name: str) -> Model:
+    """A tiny one from random weights."""
+    card = systems.load(name)
+    tokenizer = train_tokenizer([[" ".join(WORDS)]] * 5, "word", 100, min_count=1)
+    torch.manual_seed(7)
+    changes = {"max_positions": 32} if name == "bert" else {}
+    module = card.build(card.config(**card.presets["tiny"], vocab_size=tokenizer.vocab_size, **changes))
+    facts = {"size": "tiny", "recipe": {"max_length": 32}}
+    return load(model_folder.write(folder / name, card, module, tokenizer, facts))
+
+
+def single(count: int, seed: int) -> Examples:
+    """Texts of one to six words; which of two words is in each."""
+    rng = np.random.default_rng(seed)
+    rows = [(rng.choice(WORDS[2:], rng.integers(0, 6)).tolist(), WORDS[k % 2]) for k in range(count)]
+    texts = [" ".join(rng.permutation([*words, label])) for words, label in rows]
+    return Examples(texts, None, [label for _, label in rows], "rows")
+
+
+def pairs(count: int, seed: int) -> Examples:
+    rng = np.random.default_rng(seed)
+    texts = [rng.choice(WORDS, rng.integers(1, 5)).tolist() for _ in range(count)]
+    others = [rng.permutation(t).tolist() if k % 2 else rng.choice(WORDS, 3).tolist() for k, t in enumerate(texts)]
+    labels = ["다름", "같음"] * (count // 2)
+    return Examples([" ".join(t) for t in texts], [" ".join(t) for t in others], labels, "rows")
+
+
+def usages(count: int, seed: int) -> Examples:
+    """The same word after one of two others, in both texts."""
+    rng = np.random.default_rng(seed)
+    beside = rng.integers(0, 2, (count, 2))
+    first, second = (
+        [join(f"{WORDS[k]} 편지 {rng.choice(WORDS[2:6])}", (3, 5)) for k in column] for column in beside.T.tolist()
+    )
+    return Examples(first, second, [str(one == other).lower() for one, other in beside.tolist()], "rows")
+
+
+CASES: list[tuple[str, str, Any, dict[str, Any]]] = [
+    ("elmo", "classify", single, {"epochs": 2}),  # a mix of all layers
+    ("elmo", "pair", pairs, {"epochs": 2, "reader": {"cells": 8}}),  # two readings a row
+    ("gpt", "classify", single, {"epochs": 2, "frozen": True, "probe": False}),  # the last layer alone
+    ("bert", "classify", single, {"epochs": 2, "frozen": True, "probe": True, "pooling": "concat"}),
+    ("bert", "wic", usages, {"epochs": 3}),  # a marked word
+]
+
+
+@pytest.mark.parametrize("dev", [False, True], ids=["no dev", "dev"])
+@pytest.mark.parametrize(("name", "task", "rows", "changes"), CASES, ids=[" ".join(case[:2]) for case in CASES])
+def test_what_is_learnt_is_the_same(
+    name: str, task: str, rows: Any, changes: dict[str, Any], dev: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model, train, other = network(tmp_path, name), rows(48, 0), rows(24, 1)
+
+    def fitted() -> tuple[Fitted, np.ndarray[Any, Any], int]:
+        tuner = Tuner(model, tasks.load(task), train, other if dev else None, changes=changes)
+        read: list[int] = []
+        kind = type(model.encoder)
+        plain = kind.forward
+        with monkeypatch.context() as patch:
+            patch.setattr(kind, "forward", lambda *a, **k: (read.append(1), plain(*a, **k))[1])
+            found = tuner.fit(0)
+        return found, compute(model, found.network, tuner.read(other)), len(read)
+
+    kept, answers, few = fitted()
+    monkeypatch.setattr(stored, "MOST_KEPT", 0)
+    anew, wanted, many = fitted()
+    assert few <= 4 < many
+    assert not isinstance(kept.network.encoder, stored.StoredEncoder)
+    np.testing.assert_allclose(answers, wanted, atol=0.02 * float(np.ptp(wanted)))
+    assert (kept.scores is None) == (not dev)
+    if kept.scores is not None and anew.scores is not None:
+        assert kept.scores == pytest.approx(anew.scores, abs=0.05)
+
+
+def test_a_body_that_learns_is_not_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nor texts that are cut in another way each epoch; there it would be wrong, not slow."""
+
+    def never(*_: Any, **__: Any) -> Any:
+        raise AssertionError("states were kept")
+
+    monkeypatch.setattr(stored, "_states", never)
+    model, train = network(tmp_path, "elmo"), single(16, 0)
+    task = tasks.load("classify")
+    Tuner(model, task, train, changes={"epochs": 1, "frozen": False}).fit(0)
+    with pytest.raises(AssertionError, match="were kept"):
+        Tuner(model, task, train, changes={"epochs": 1}).fit(0)
+
+
+def test_texts_cut_anew_each_epoch_are_not_kept(pretrained: Path, labelled: tuple[Path, Path]) -> None:
+    model, rows = load(pretrained), from_table(read_table(labelled[0]), training=True).take(np.arange(16))
+    changes = {"epochs": 2, "frozen": True, "subword_dropout": 0.3}
+    fitted = Tuner(model, tasks.load("classify"), rows, changes=changes).fit(0)
+    assert fitted.outcome.history
