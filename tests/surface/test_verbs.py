@@ -232,7 +232,9 @@ def test_generate(run: Run, writer: Path, model: Path, send: Callable[[str], Non
     assert all(row["num_tokens"] <= 6 and row["finished"] in ("end", "length") for row in rows)
     assert run(*words, "눈이", "--seed", 3, "--json").out != run(*words, "눈이", "--json").out
     run(*words, "눈이", "--top-p", 0).complains(2, "--top-p", "more than 0")
-    run("generate", "--model", model, "눈이").complains(2, "does not predict the next token", "gpt")
+    answer = run("generate", "--model", model, "눈이")
+    answer.complains(2, "does not predict the next token", "gpt")
+    assert answer.out == ""  # not the prompt, either
 
 
 def test_evaluate_lm(run: Run, writer: Path, corpus: Path, table: Path) -> None:

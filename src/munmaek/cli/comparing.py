@@ -51,8 +51,8 @@ Systems = Annotated[
 Labels = Annotated[
     str | None,
     option(
-        "--labels", "Numbers of labels, by commas; else 100,1000,10000,all, with --layers 1000.",
-        "라벨 수, 쉼표로. 없으면 100,1000,10000,all, --layers에서는 1000.", metavar="N,N,all",
+        "--labels", "Numbers of labels, by commas; else 100,1000,10000,all up to what there is, with --layers 1000.",
+        "라벨 수, 쉼표로. 없으면 100,1000,10000,all 가운데 행이 있는 만큼, --layers에서는 1000.", metavar="N,N,all",
     ),
 ]  # fmt: skip
 Learnt = Annotated[

@@ -80,6 +80,7 @@ def generate(
 
     Sampling(temperature, top_k, top_p, max_tokens, tuple(stop or ()), seed)  # a wrong request is said at once
     loaded = load(model, device)
+    loaded.language_model()  # so is a model that writes nothing
     for prompt in given:
         if not as_json:
             _put(prompt)

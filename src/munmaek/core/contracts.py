@@ -278,7 +278,8 @@ class Adaptation:
         auxiliary: (module, last states, inputs) -> (summed language-model loss on the task's texts in nats, number of
             targets: every token but each text's first).
         both_orders: pairs of a symmetric task are read in both orders and their vectors added.
-        apart: the texts of a pair are read one by one, and how their vectors meet is answered (`nn.heads.meet`).
+        apart: by default the texts of a pair are read one by one, and how their vectors meet is answered
+            (`nn.heads.meet`).
         going_on: values of `recipe.Recipe` that differ where pre-training goes on from a model (`--init`).
         reader: (num_layers, dim, options from the settings) -> a module between encoder and pooling: (states of all
             layers `(layers, batch, seq, dim)`, mask) -> states `(batch, seq, its own dim)`.

@@ -190,7 +190,8 @@ def _from_records(source: Source, records: Iterator[Any]) -> None:
     peeked = list(itertools.islice(found, PEEKED_RECORDS))
     if not peeked:
         reasons = ", ".join(f"{reason}: {count}" for reason, count in source.take_counts()[0].items())
-        raise DataError(f"no row is a JSON object ({reasons})", where=str(source.path))
+        fix = 'Write one object a line: {"text": "..."}.'
+        raise DataError(f"no row is a JSON object ({reasons})", where=str(source.path), fix=fix)
     source.columns = list(dict.fromkeys(name for record in peeked for name in record))
     chained = itertools.chain(peeked, found)
     source.read = lambda names: ([record.get(name) for name in names] for record in chained)

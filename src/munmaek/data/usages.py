@@ -54,10 +54,10 @@ def find_word(text: str, word: str, occurrence: int = 0) -> tuple[int, int]:
     opening = [p for p in places if p == 0 or text[p - 1].isspace()]
     places = opening or places
     if occurrence >= len(places) or occurrence < 0:
-        raise RequestError(
-            f"{word!r} occurs {len(places)} times in {text!r}, occurrence {occurrence} was asked for",
-            fix="Count from 0, and write the word as it stands in the text.",
-        )
+        if not places:
+            raise RequestError(f"{word!r} does not occur in {text!r}", fix="Write the word as it stands in the text.")
+        found = f"{word!r} occurs {len(places)} times in {text!r}, occurrence {occurrence} was asked for"
+        raise RequestError(found, fix="Count from 0.")
     return places[occurrence], places[occurrence] + len(word)
 
 

@@ -70,7 +70,7 @@ class Request:
     systems: tuple[str, ...]
     budget: str
     size: str
-    labels: tuple[int | None, ...]
+    labels: tuple[int | None, ...] | None
     seeds: int
     seeds_all: int
     scratch: bool
@@ -106,7 +106,7 @@ def compare(
     systems: Sequence[str] = (),
     budget: str = "10m",
     size: str = "mini",
-    labels: Sequence[int | None] = SIZES,
+    labels: Sequence[int | None] | None = None,
     seeds: int = 5,
     seeds_all: int = 3,
     scratch: bool = True,
@@ -136,7 +136,8 @@ def compare(
         corpus, budget, size: of every pre-training, as `pretrain` takes them; the seed is `seed`.
         train, test: labelled tables; without a test table a fifth of the rows (at most 10,000) is held out.
         systems: registered names; none is all. Those that make no vectors are measured as language models only.
-        labels, seeds, seeds_all: numbers of labels (None is all), seeds of each, and seeds of all labels.
+        labels, seeds, seeds_all: numbers of labels (None among them is all), seeds of each, and seeds of all labels;
+            by default 100, 1,000 and 10,000 as far as there are more, and all.
         scratch, floors: also each network from random weights; also the commonest class and TF-IDF.
         word, sentences: what is looked at in context; the sentences must contain the word.
         pretraining: further arguments of every `pretrain`, such as tokenizer, vocab_size, cache or settings; `words`
@@ -148,8 +149,9 @@ def compare(
         RequestError, DataError: the request or a table cannot be used. Interrupted, JobError: see trainer.
     """
     request = Request(
-        Path(out), corpus, train, test, asked_for(systems), budget, size, tuple(labels), seeds, seeds_all, scratch,
-        floors, task, (text_column, pair_column, label_column), word, tuple(sentences), max_length,
+        Path(out), corpus, train, test, asked_for(systems), budget, size,
+        None if labels is None else tuple(labels), seeds, seeds_all, scratch, floors, task,
+        (text_column, pair_column, label_column), word, tuple(sentences), max_length,
         dict(pretraining or {}), dict(own or {}), seed, device, command, Path(models or Path(out) / MODELS),
     )  # fmt: skip
     with remembered():
@@ -170,6 +172,7 @@ class _Comparing:
         self.request, self.told = request, told
         self.task: Task = tasks.load(request.task)
         train, test = examples_of(request, self.task)
+        self.labels = sizes(request.labels, SIZES, len(train))
         self.question = Question(self.task, train, test)
         self.texts = [usages.split(text)[0] for text in test.texts] if self.task.marked else test.texts
         self.runs = Runs(request.out, ROWS, self.question, self.told.progress, self.told.row)
@@ -190,7 +193,7 @@ class _Comparing:
             self._floors()
         for name in self.request.systems:
             self._system(name)
-        for labels in self.request.labels:
+        for labels in self.labels:
             for arm in self.arms:
                 for seed in range(self.request.seeds if labels is not None else self.request.seeds_all):
                     self.rows.append(
@@ -275,21 +278,26 @@ class _Comparing:
 
 
 def examples_of(request: Request, task: Task) -> tuple[Examples, Examples]:
-    """The rows to learn from and the rows to score on; RequestError where fewer are there than `labels` asks for."""
-    train, test = _examples(request, task)
-    if any(size is not None and size > len(train) for size in request.labels):
-        fix = f"There are {len(train):,} rows to train on; leave the larger sizes out of --labels."
-        raise RequestError("not so many labels", where="--labels", fix=fix)
-    return train, test
-
-
-def _examples(request: Request, task: Task) -> tuple[Examples, Examples]:
+    """The rows to learn from and the rows to score on."""
     whole = examples(task, request.train, request.columns, training=True)
     if request.test is not None:
         return whole, examples(task, request.test, request.columns, training=False)
     count = min(MOST_HELD_OUT, max(1, round(HELD_OUT * len(whole))))
     held = subset(task.strata(whole.labels), count, HELD_OUT_SEED)
     return whole.take(np.setdiff1d(np.arange(len(whole)), held)), whole.take(held)
+
+
+def sizes(asked: Sequence[int | None] | None, usual: Sequence[int | None], rows: int) -> tuple[int | None, ...]:
+    """The numbers of labels to walk over: those asked for, else the usual ones that leave something out, or all.
+
+    RequestError where more are asked for than there are rows.
+    """
+    if asked is None:
+        return tuple(size for size in usual if size is None or size < rows) or (None,)
+    if any(size is not None and size > rows for size in asked):
+        fix = f"Rows to train on: {rows:,}. Leave larger numbers out of --labels, or all of it."
+        raise RequestError("not so many labels", where="--labels", fix=fix)
+    return tuple(asked)
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from munmaek.core.errors import DataError
 from munmaek.data.tables import Table
 from munmaek.run import rows, tuned
 from munmaek.run.model import Model
-from munmaek.run.tuning import lost
+from munmaek.run.readings import lost
 from munmaek.tasks import scores
 from munmaek.tasks.examples import from_table
 

@@ -83,7 +83,8 @@ def read(folder: str | Path) -> Loaded:
     """Read a model folder after checking it against munmaek.json; CheckpointError says what is wrong and what to do."""
     folder = Path(folder)
     if not folder.is_dir():
-        raise CheckpointError("there is no such folder", where=str(folder), fix="Give the --out of a training.")
+        found = "is a file, not the folder of a model" if folder.exists() else "there is no such folder"
+        raise CheckpointError(found, where=str(folder), fix="Give the --out of a training.")
     if not (folder / CARD).is_file():
         raise CheckpointError(_why_no_card(folder), where=str(folder), fix=_what_to_do(folder))
     facts = files.read_json(folder / CARD)

@@ -29,13 +29,15 @@ from munmaek.run.compare import (
     examples_of,
     name_of,
     pretrained,
+    sizes,
     threads,
 )  # fmt: skip
 from munmaek.run.comparison import Comparison, LayerStudy, ModelCard, Row, WayScore, WaySense
 from munmaek.run.model import Model
+from munmaek.run.readings import longest
 from munmaek.run.runs import Runs
 from munmaek.run.stored import StoredEncoder, store
-from munmaek.run.tuning import HEAD_STREAM, compute, longest
+from munmaek.run.tuning import HEAD_STREAM, compute
 from munmaek.run.ways import CELLS, DROPOUT, LAYER_DROPOUT, WAYS, Reader, Way, plain
 from munmaek.tasks import Task
 from munmaek.tasks.defaults import REFERENCE_DIM, Settings, settings_for
@@ -69,7 +71,7 @@ def layers(
     systems: Sequence[str] = (),
     budget: str = "10m",
     size: str = "mini",
-    labels: Sequence[int | None] = SIZES,
+    labels: Sequence[int | None] | None = None,
     seeds: int = 5,
     seeds_all: int = 3,
     max_length: int | None = None,
@@ -94,15 +96,16 @@ def layers(
         out, corpus, budget, size, pretraining, own, models, seed, device, told: see `compare`.
         train, test: files of tags (`data.tagged`); without a test file a fifth of the rows is held out.
         systems: registered names; none is all. Those with one vector a word have no layers and are left out.
-        labels, seeds, seeds_all: numbers of labels (None is all), seeds of each, and seeds of all labels.
+        labels, seeds, seeds_all: numbers of labels (None among them is all), seeds of each, and seeds of all labels;
+            by default 1,000, or all where there are no more.
     Raises:
         RequestError, DataError: the request or a file cannot be used, or no system asked for has layers.
         Interrupted, JobError: see trainer.
     """
     request = Request(
-        Path(out), corpus, train, test, _contextual(systems), budget, size, tuple(labels), seeds, seeds_all, False,
-        False, TASK, (None, None, None), "", (), max_length, dict(pretraining or {}), dict(own or {}), seed, device,
-        command, Path(models or Path(out) / MODELS),
+        Path(out), corpus, train, test, _contextual(systems), budget, size,
+        None if labels is None else tuple(labels), seeds, seeds_all, False, False, TASK, (None, None, None), "", (),
+        max_length, dict(pretraining or {}), dict(own or {}), seed, device, command, Path(models or Path(out) / MODELS),
     )  # fmt: skip
     return _Studying(request, told or Told()).run()
 
@@ -122,7 +125,9 @@ class _Studying:
     def __init__(self, request: Request, told: Told) -> None:
         self.request, self.told = request, told
         task: Task = tasks.load(request.task)
-        self.question = Question(task, *examples_of(request, task))
+        train, test = examples_of(request, task)
+        self.labels = sizes(request.labels, SIZES, len(train))
+        self.question = Question(task, train, test)
         self.runs = Runs(request.out, ROWS, self.question, told.progress, told.row)
         self.rows: list[Row] = []
         self.taken: dict[str, list[int]] = {}
@@ -146,7 +151,7 @@ class _Studying:
     def _tag(self, name: str, made: Pretrained) -> None:
         request = self.request
         states = States(made.model, self.question, self._drawn(), request.max_length, request.out)
-        for labels in request.labels:
+        for labels in self.labels:
             for way in WAYS:
                 arm = WayArm(self.question, states, way)
                 self.taken[f"{name} {way.name}"] = arm.layers
@@ -157,7 +162,7 @@ class _Studying:
         """The training rows that any of the runs draws, ascending."""
         request = self.request
         drawn = [
-            self.question.rows(labels, seed) for labels in request.labels
+            self.question.rows(labels, seed) for labels in self.labels
             for seed in range(1 if labels is None else request.seeds)
         ]  # fmt: skip
         return np.unique(np.concatenate(drawn))

@@ -19,7 +19,8 @@ from munmaek.core.errors import CheckpointError, RequestError
 from munmaek.run import folder as model_folder
 from munmaek.run.model import Model
 from munmaek.run.model import load as load_model
-from munmaek.run.tuning import check_alternatives, compute, make_network, readings
+from munmaek.run.readings import check_alternatives, readings
+from munmaek.run.tuning import compute, make_network
 from munmaek.tasks import Answers, Task
 from munmaek.tasks.defaults import Settings, settings_for
 from munmaek.tasks.labelled import Labelled, answer, tokenise
@@ -71,7 +72,7 @@ class Tuned:
 
     def read(self, texts: Sequence[str], pairs: Sequence[str] | None = None) -> Labelled:
         """Texts as tokens, as the network is given them."""
-        how = readings(self.model, self.task)
+        how = readings(self.model, self.task, apart=self.network.apart)
         return tokenise(self.model.encoder, texts, pairs, None, self.max_length, **how)
 
 

@@ -16,11 +16,12 @@ import torch
 from numpy.typing import NDArray
 
 from munmaek.core.contracts import Adaptation, Encoder, System
-from munmaek.core.errors import DataError, RequestError
+from munmaek.core.errors import RequestError
 from munmaek.core.recipe import Budget
 from munmaek.data.variation import VariedTokenizer
 from munmaek.nn.heads import Agreement, meeting_width
 from munmaek.run.model import Model
+from munmaek.run.readings import check_alternatives, longest, lost, may_be_apart, readings
 from munmaek.run.stored import states_kept
 from munmaek.tasks import Answers, Task
 from munmaek.tasks.defaults import PROBED_PER_CLASS, Settings, settings_for
@@ -87,7 +88,10 @@ class Tuner:
             raise RequestError(f"no setting {unknown[0]!r}", where="--set", fix=f"Settings: {known}.")
         self.from_scratch = from_scratch
         self.max_length = longest(model, max_length)
-        self.apart = examples.pairs is not None and readings(model, task)["apart"]
+        own = model.system.adaptation or Adaptation()
+        asked = bool(self.changes.get("apart", own.apart))
+        self.apart = asked and examples.pairs is not None and may_be_apart(task)
+        self._how = readings(model, task, apart=self.apart)
         self._strata = task.strata(examples.labels)
         self._copy = copy.deepcopy(model.module)
         self._whole: Labelled | None = None
@@ -116,7 +120,7 @@ class Tuner:
             for name in ("frozen", "unfreeze", "layer_decay"):  # random weights are there to be trained
                 own.pop(name, None)
             usual = dataclasses.replace(usual, frozen=False, probe=False)
-        settings = dataclasses.replace(usual, **{**own, **changes})
+        settings = dataclasses.replace(usual, **{**own, **changes, "apart": self.apart})
         self._check(settings, linear)
         return settings
 
@@ -126,6 +130,9 @@ class Tuner:
         if settings.auxiliary and (adaptation is None or adaptation.auxiliary is None or self.task.marked):
             found = f"{self.model.system.title} has no auxiliary loss in {self.task.name}"
             raise RequestError(found, where="auxiliary", fix="Leave it out.")
+        if self.changes.get("apart") and not self.apart:
+            fix = "Leave it out; it is for rows of two texts in pair and regress."
+            raise RequestError("there are no two texts to read apart", where="apart", fix=fix)
         if settings.probe and not linear:
             fix = "Leave it out." if not self.from_scratch else "It is for pre-trained models."
             raise RequestError("there is no one linear map to start at a probe", where="probe", fix=fix)
@@ -195,9 +202,7 @@ class Tuner:
 
     def read(self, examples: Examples) -> Labelled:
         """Examples tokenised as the model reads those of this task."""
-        return tokenise(
-            self.model.encoder, examples.texts, examples.pairs, None, self.max_length, **readings(self.model, self.task)
-        )
+        return tokenise(self.model.encoder, examples.texts, examples.pairs, None, self.max_length, **self._how)
 
     def _tokens(self, rows: NDArray[np.int64]) -> Labelled:
         if self._whole is None and len(rows) < WHOLE_FROM and len(rows) < len(self.examples):
@@ -215,12 +220,11 @@ class Tuner:
         if rate <= 0:
             return None
         part, system, max_length = self.examples.take(rows), self.model.system, self.max_length
-        several = readings(self.model, self.task)
 
         def variant(epoch: int) -> Labelled:
             varied = VariedTokenizer(self.model.tokenizer, rate, seed, epoch)  # type: ignore[arg-type]
             encoder = system.encoder(self.model.module, varied)
-            return tokenise(encoder, part.texts, part.pairs, data.targets, max_length, **several)
+            return tokenise(encoder, part.texts, part.pairs, data.targets, max_length, **self._how)
 
         return variant
 
@@ -320,44 +324,6 @@ def has_linear_head(system: System, task: Task) -> bool:
     """Whether rows are answered by one linear map of what the encoder gives, nothing of the system's own between."""
     own = system.adaptation or Adaptation()
     return task.marked or (task.per_token is None and own.reader is None and own.head is None)
-
-
-def lost(task: Task, data: Labelled, examples: Examples) -> list[str]:
-    """What no answer to rows as they were tokenised can get right; nothing is known where rows are answered whole."""
-    if task.per_token is None or data.spans is None:
-        return []
-    wanted = task.targets(Answers(), examples.labels, examples.where)
-    return task.per_token.lost(wanted, data.tokens, Path(examples.where).name)
-
-
-def readings(model: Model, task: Task) -> dict[str, bool]:
-    """How a row is read, as `tokenise` is told: in both orders or apart, by alternatives, tokens, windows."""
-    own = model.system.adaptation or Adaptation()
-    per_token, windows = task.per_token is not None, task.per_token is not None and task.per_token.windows
-    apart = own.apart and not (task.chooses or task.marked or per_token)
-    return {"both_orders": own.both_orders and task.symmetric, "apart": apart, "alternatives": task.chooses,
-            "marked": task.marked, "per_token": per_token, "windows": windows}  # fmt: skip
-
-
-def check_alternatives(task: Task, answers: Answers, data: Labelled, where: str) -> None:
-    """DataError where rows have another number of alternatives than there are answers."""
-    if task.chooses and len(data) and data.readings != len(answers.classes):
-        raise DataError(
-            f"rows have {data.readings} alternatives, but the training labels run from {answers.classes[0]} to "
-            f"{answers.classes[-1]}", where=where, fix="Name the alternatives' columns with --pair-column FIRST,SECOND",
-        )  # fmt: skip
-
-
-def longest(model: Model, asked: int | None) -> int:
-    """Tokens to read of a text: as asked, else the length the model was pre-trained on, never past what it can read."""
-    trained: Any = model.facts.get("recipe", {})
-    usual = trained.get("max_length") if isinstance(trained, dict) else None
-    most = model.encoder.max_length
-    if asked is not None and not 4 <= asked <= most:
-        raise RequestError(
-            f"{asked} tokens", where="--max-length", fix=f"This model reads 4 to {most} tokens, special ones included."
-        )
-    return min(asked or usual or most, most)
 
 
 def param_groups(network: TaskModel, settings: Settings) -> list[ParamGroup]:

@@ -35,6 +35,8 @@ class Settings:
         reader: options of the system's own reader of an encoder's layers, where it has one.
         early_stopping: end after the epoch in which the gradients of the rows say no more than noise would
             (train/evidence.py), where no dev set tells.
+        apart: the two texts of a row are read one by one, and how their vectors meet is answered (Conneau 2017 §3.1,
+            Reimers 2019 §3); else as one text, as Devlin 2018 and Radford 2018 read them.
         auxiliary: weight of the system's auxiliary loss (Radford 2018 equation 5: 0.5); 0 where it has none.
     """
 
@@ -58,6 +60,7 @@ class Settings:
     fresh_layers: int = 0
     frozen: bool = False
     early_stopping: bool = False
+    apart: bool = False
     reader: Mapping[str, Any] = field(default_factory=dict[str, Any])
 
     def recipe(self, max_length: int) -> Recipe:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +18,8 @@ from munmaek.run.evaluate import evaluate
 from munmaek.run.finetune import finetune
 from munmaek.run.model import load
 from munmaek.run.predict import predict
-from munmaek.run.tuning import readings
+from munmaek.run.tuning import Tuner
+from munmaek.tasks.examples import Examples
 from munmaek.tasks.labelled import tokenise
 
 WORDS = (
@@ -50,6 +52,14 @@ def write(path: Path, count: int, seed: int) -> Path:
     return path
 
 
+ASKED = {
+    "elmo": {"frozen": False, "head_rate": 10.0},
+    "bert": {"apart": True, "network_dropout": 0.0},
+    "gpt": {"apart": True, "network_dropout": 0.0},
+}
+"""Settings without which a system does not learn it so fast; BERT and GPT read a pair as one text by default."""
+
+
 def fresh(folder: Path, name: str) -> Path:
     """A tiny network from random weights."""
     card = systems.load(name)
@@ -59,13 +69,15 @@ def fresh(folder: Path, name: str) -> Path:
     return model_folder.write(folder / name, card, model, tokenizer, {"size": "tiny", "recipe": {"max_length": 32}})
 
 
-@pytest.mark.parametrize(("name", "epochs"), [("word2vec", 6), ("glove", 6), ("elmo", 25), ("ulmfit", 6)])
+@pytest.mark.parametrize(
+    ("name", "epochs"), [("word2vec", 6), ("glove", 6), ("elmo", 25), ("ulmfit", 6), ("bert", 10), ("gpt", 10)]
+)
 def test_whether_two_texts_have_the_same_words_is_learnt_and_kept(name: str, epochs: int, tmp_path: Path) -> None:
     """The sum of two texts' vectors, which says nothing of it, would stay at one half."""
     train, dev = write(tmp_path / "train.tsv", 400, 0), write(tmp_path / "dev.tsv", 100, 1)
     out = tmp_path / "tuned"
     found = finetune("pair", model=fresh(tmp_path, name), train=train, dev=dev, out=out, epochs=epochs,
-                     settings={"frozen": False, "head_rate": 10.0} if name == "elmo" else {})  # fmt: skip
+                     settings=ASKED.get(name, {}))  # fmt: skip
     assert found.scores[0]["accuracy"] > 0.85
     assert evaluate(out, dev).scores["accuracy"] == pytest.approx(found.scores[0]["accuracy"], abs=0.011)  # one row
     answers = predict(out, ["하늘 바다 나무", "하늘 바다 나무"], ["나무 하늘 바다", "시계 그림 편지"])
@@ -93,9 +105,15 @@ def test_one_text_is_refused_where_a_number_was_learnt_of_two_and_two_where_of_o
 @pytest.mark.parametrize(("name", "apart"), [("glove", True), ("gpt", False), ("bert", False)])
 def test_who_reads_pairs_apart(name: str, apart: bool, tmp_path: Path) -> None:
     model = load(fresh(tmp_path, name), "cpu")
-    assert readings(model, tasks.load("pair"))["apart"] is apart
-    assert not readings(model, tasks.load("choice"))["apart"]
-    assert not readings(model, tasks.load("wic"))["apart"]
+    rows = Examples(["하늘", "바다"], ["나무", "구름"], ["0", "1"], "rows")
+    for changes, wanted in (({}, apart), ({"apart": True}, True), ({"apart": False}, False)):
+        tuner = Tuner(model, tasks.load("pair"), rows, changes=changes)
+        assert (tuner.apart, tuner.settings(2).apart, tuner.read(rows).readings == 2) == (wanted,) * 3
+    asked = {"apart": True}
+    for task, given in (("choice", rows), ("classify", replace(rows, pairs=None))):
+        assert not Tuner(model, tasks.load(task), given).apart
+        with pytest.raises(RequestError, match="no two texts to read apart"):
+            Tuner(model, tasks.load(task), given, changes=asked).settings(2)
 
 
 def test_texts_apart_are_the_texts_alone(tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ import pytest
 from munmaek.core.errors import Interrupted, RequestError
 from munmaek.report.tables import cards
 from munmaek.run import compare as module
-from munmaek.run.compare import Told, compare
+from munmaek.run.compare import SIZES, Told, compare, sizes
 from munmaek.run.comparison import Comparison, read
 
 SENTENCES = ("배우 음악 정말 좋다", "결말 배우 너무 지루하다")
@@ -185,6 +185,16 @@ def test_what_cannot_be_asked(corpus: Path, labelled, tmp_path: Path) -> None:
     with pytest.raises(RequestError, match="no system"):
         run(tmp_path, corpus, labelled, systems=["word3vec"])
     assert list(tmp_path.iterdir()) == []
+
+
+def test_by_default_as_many_labels_as_there_are() -> None:
+    assert sizes(None, SIZES, 150_000) == (100, 1_000, 10_000, None)
+    assert sizes(None, SIZES, 1_000) == (100, None)  # a thousand are all
+    assert sizes(None, SIZES, 60) == (None,)
+    assert sizes(None, (1_000,), 600) == (None,)
+    assert sizes([100, None], SIZES, 600) == (100, None)
+    with pytest.raises(RequestError, match="not so many labels"):
+        sizes([100], SIZES, 60)
 
 
 SCRIPT = """

@@ -149,6 +149,7 @@ def test_the_head_reads_both_texts(pretrained, tsv, tmp_path: Path) -> None:
         ({"label_column": "nope"}, RequestError, "no column 'nope'; there are: document, label"),
         ({"train": "absent.tsv"}, RequestError, "no such file"),
         ({"model": "absent"}, CheckpointError, "no such folder"),
+        ({"model": Path(__file__)}, CheckpointError, "is a file, not the folder of a model"),
     ],
 )
 def test_wrong_requests_write_nothing(pretrained, labelled, tmp_path, changes, error, message) -> None:
