@@ -19,6 +19,7 @@ from munmaek.cli.training import label_count, read_settings
 from munmaek.core.errors import RequestError
 
 if TYPE_CHECKING:
+    from munmaek.run.compare import Told
     from munmaek.run.known_data import KnownData
 
 DataSet = Annotated[
@@ -165,10 +166,8 @@ def compare(
     }  # fmt: skip
     if labels is not None:
         given["labels"] = [label_count(text.strip()) for text in labels.split(",")]
-    from munmaek.run.compare import Told
-
     with TrainingProgress() as progress:
-        given["told"] = Told(progress, note, lambda row, metric: note(_row(row, metric)))
+        given["told"] = _told(progress)
         if layers:
             from munmaek.run.layers import layers as study
 
@@ -192,13 +191,20 @@ def tour(
     as_json: options.Json = False,
 ) -> None:
     """Compare all systems on a known data set; run.tour does the work."""
-    from munmaek.run.compare import Told
     from munmaek.run.tour import tour as run
 
     with TrainingProgress() as progress:
-        told = Told(progress, note, lambda row, metric: note(_row(row, metric)))
-        found = run(out, data=data, budget=budget, size=size, seed=seed, command=_command(), told=told)
+        found = run(out, data=data, budget=budget, size=size, seed=seed, command=_command(), told=_told(progress))
     _show(found, out, as_json)
+
+
+def _told(progress: TrainingProgress) -> Told:
+    """What is said on the way."""
+    from munmaek.report.wording import notice
+    from munmaek.run.compare import Told
+
+    korean = chosen() == "ko"
+    return Told(progress, lambda line: note(notice(line, korean)), lambda row, metric: note(_row(row, metric)))
 
 
 def _show(found: Any, out: Path, as_json: bool, layers: bool = False) -> None:
@@ -317,7 +323,7 @@ def _table(found: Any) -> list[str]:
 
 def _ways(found: Any) -> list[str]:
     """Ways of taking vectors by system: layers taken, scores in per cent, senses told apart, learnt weights."""
-    from munmaek.report import layers
+    from munmaek.report import layers, wording
 
     study, korean = found.layers, chosen() == "ko"
     titles = {card.system: card.title for card in found.models}
@@ -330,4 +336,5 @@ def _ways(found: Any) -> list[str]:
         shown = "" if area is None else f"{area:.3f}"
         rows.append((titles.get(system, system), layers.title(way, korean), taken, *cells, shown, weights))
     counted = say(f"{study.num_test:,} test rows", f"{study.num_test:,}줄로 채점")
-    return [*study.notices, "", *aligned(header, rows), "", f"{study.metric} (%), {counted}"]
+    notices = [wording.notice(each, korean) for each in study.notices]
+    return [*notices, "", *aligned(header, rows), "", f"{study.metric} (%), {counted}"]

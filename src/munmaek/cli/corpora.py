@@ -66,8 +66,9 @@ def corpus_of(paths: Sequence[str]) -> Any:
     if list(paths) != [BUILT_IN]:
         return [Path(path) for path in paths]
     from munmaek.data import homographs
+    from munmaek.report.wording import notice
 
-    note(homographs.NOTICE)
+    note(notice(homographs.NOTICE, chosen() == "ko"))
     return homographs.HomographCorpus()
 
 

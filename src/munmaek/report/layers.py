@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from munmaek.report.curves import style_of
 from munmaek.report.figures import new_figure, save_png
 from munmaek.report.markup import cell, picture, section, table
-from munmaek.report.wording import metric_name, points, say, span, system_title
+from munmaek.report.wording import metric_name, notice, points, say, span, system_title
 from munmaek.run.comparison import Comparison, LayerStudy, Standing, WayScore
 from munmaek.run.ways import WAYS
 
@@ -90,7 +90,7 @@ def part(comparison: Comparison, folder: Path, korean: bool) -> list[str]:
         say(korean, f"{metric} with 95 % intervals, and how well senses are told apart (0.5 is blindness).",
             f"{metric}와 95 % 구간, 그리고 뜻 구별(0.5 = 구별 못 함)."),
     )  # fmt: skip
-    notices = [f'<p class="notice" role="note">{escape(notice)}</p>' for notice in study.notices]
+    notices = [f'<p class="notice" role="note">{escape(notice(each, korean))}</p>' for each in study.notices]
     command = f"<pre>{escape(study.command)}</pre>" if study.command else ""
     heading = say(korean, "Which vectors?", "어느 층의 벡터인가")
     return section(heading, [*notices, f"<p>{escape(said)}</p>", _table(comparison, study, korean), drawn, command])

@@ -10,7 +10,7 @@ from munmaek.data.homographs import MOTTO
 from munmaek.report import contexts, curves, layers, tables
 from munmaek.report.markup import document, picture, section
 from munmaek.report.sentences import sentences
-from munmaek.report.wording import say
+from munmaek.report.wording import notice, say
 from munmaek.run.comparison import Comparison
 
 FILE = "report.html"
@@ -27,7 +27,7 @@ def write(comparison: Comparison, folder: Path, korean: bool) -> Path:
     said = "".join(f"<li>{escape(line)}</li>" for line in sentences(comparison, korean))
     body = [
         f"<h1>{escape(title)}</h1>",
-        *(f'<p class="notice" role="note">{escape(notice)}</p>' for notice in comparison.notices),
+        *(f'<p class="notice" role="note">{escape(notice(each, korean))}</p>' for each in comparison.notices),
         *section(say(korean, "In short", "요약"), [f'<ul class="said">{said}</ul>' if said else ""]),
         *section(say(korean, "Results", "결과"), [tables.results(comparison, korean)]),
         *_curves(comparison, folder, korean),

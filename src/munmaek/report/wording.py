@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+from munmaek.data.homographs import BORROWED, NOTICE
 from munmaek.run.comparison import FLOORS, Comparison, Contrast, Standing
 
 CHANCE, TFIDF = FLOORS
@@ -11,11 +12,21 @@ _METRICS = {
     "accuracy": "정확도", "macro_f1": "매크로 F1", "spearman": "스피어먼 상관", "pearson": "피어슨 상관",
     "entity_f1": "개체 F1", "f1": "F1",
 }  # fmt: skip
+_NOTICES = {
+    NOTICE: "내장 말뭉치는 이 프로젝트가 문법으로 지어낸 글이며, 실제로 모은 글이 아닙니다. "
+    "여기서 나온 수치는 모든 것이 돌아간다는 뜻이지, 모델이 실제 글에서 얼마나 좋은지는 말하지 않습니다.",
+    BORROWED: "동형이의어는 지어낸 내장 말뭉치의 것이고, 이 시스템들은 그 말뭉치로 사전 학습하지 않았습니다.",
+}
 
 
 def say(korean: bool, english: str, hangul: str) -> str:
     """One of the two."""
     return hangul if korean else english
+
+
+def notice(text: str, korean: bool) -> str:
+    """What a reader must know first, in the reader's language where there is a translation."""
+    return _NOTICES.get(text, text) if korean else text
 
 
 def title_of(comparison: Comparison, arm: str, korean: bool) -> str:

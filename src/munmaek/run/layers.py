@@ -56,10 +56,6 @@ MIX_RATE = 10.0
 few hundred steps could not take a weight far from the equal ones that it begins with."""
 EPOCHS = 2.0
 """Factor on the epochs that fine-tuning takes for so many labels: the whole tagger begins with random weights."""
-BORROWED = (
-    "The homographs are those of the built-in corpus, a synthetic one, on which these systems were not pre-trained. "
-    "(동형어는 내장 합성 말뭉치의 것이고, 이 시스템들은 그 말뭉치로 사전 학습하지 않았습니다.)"
-)
 
 
 def layers(
@@ -175,7 +171,8 @@ class _Studying:
         built_in = isinstance(request.corpus, homographs.HomographCorpus)
         study = LayerStudy(
             request.command, made, train, test, question.task.best, len(question.train), len(question.test), CELLS,
-            len(sense_words()), self._scores(), self.senses, self.rows, [homographs.NOTICE if built_in else BORROWED],
+            len(sense_words()), self._scores(), self.senses, self.rows,
+            [homographs.NOTICE if built_in else homographs.BORROWED],
         )  # fmt: skip
         try:
             before = kept.read(request.out)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import dataclasses
+import html
 import re
 from pathlib import Path
 
@@ -11,6 +12,7 @@ import pytest
 from planted_comparison import is_drawn, maps, planted
 
 from munmaek.cli import main
+from munmaek.data.homographs import BORROWED, NOTICE
 from munmaek.report.page import write
 
 HEADINGS = {
@@ -68,6 +70,15 @@ def test_empty_parts_are_left_out(tmp_path: Path) -> None:
     assert headings(text) == ["How this was made"]
     assert "<table" not in text
     assert "<img" not in text
+
+
+@pytest.mark.parametrize("text", [NOTICE, BORROWED])
+def test_a_notice_is_in_the_reader_s_language(text: str, tmp_path: Path) -> None:
+    comparison = planted(notices=[text])
+    english, korean = (write(comparison, tmp_path, way).read_text("utf-8") for way in (False, True))
+    assert text in html.unescape(english)
+    assert text not in html.unescape(korean)
+    assert re.search('<p class="notice"[^>]*>[^a-z<]*내장 말뭉치', korean)
 
 
 def test_hostile_text_is_escaped(tmp_path: Path) -> None:

@@ -31,6 +31,7 @@ from munmaek.data.homographs.grammar import (
 from munmaek.data.homographs.style import STYLES
 
 __all__ = [
+    "BORROWED",
     "MOTTO",
     "MOTTO_WORD",
     "NOTICE",
@@ -51,8 +52,10 @@ __all__ = [
 
 NOTICE = (
     "The built-in corpus is synthetic: a grammar written for this project composes its documents; none was collected. "
-    "Figures on it show that everything works, not how good a model is on real text. "
-    "(내장 말뭉치는 이 프로젝트가 문법으로 지어낸 글이며, 실제로 모은 글이 아닙니다.)"
+    "Figures on it show that everything works, not how good a model is on real text."
+)
+BORROWED = (
+    "The homographs are those of the built-in corpus, a synthetic one, on which these systems were not pre-trained."
 )
 MOTTO_WORD = "눈"
 MOTTO = ("눈이 와서 너무 좋다", "너의 눈이 너무 예쁘다")
