@@ -20,6 +20,7 @@ from munmaek.run import folder as model_folder
 from munmaek.run import rows, tuned
 from munmaek.run.model import Model
 from munmaek.run.model import load as load_model
+from munmaek.run.readings import may_be_apart
 from munmaek.run.self_training import read_texts, self_trained
 from munmaek.run.tuning import POOLINGS, Tuner, make_network
 from munmaek.tasks import Answers, scores
@@ -29,6 +30,10 @@ from munmaek.train import checkpoint, distributed
 from munmaek.train.trainer import Event
 
 KEPT = "kept.safetensors"
+AS_ONE = (
+    "the two texts of a row are read as one, as published; after a short pre-training they are often compared better "
+    "where each is read by itself: --set apart=true"
+)
 
 
 @dataclass(frozen=True)
@@ -121,6 +126,8 @@ def finetune(
         tuner = Tuner(loaded, kind, examples, held_out, changes=changes, from_scratch=from_scratch,
                       max_length=max_length)  # fmt: skip
         tuner.rows(labels, seed)
+        if examples.pairs is not None and may_be_apart(kind) and "apart" not in tuner.changes and not tuner.apart:
+            notes.append(AS_ONE)
         for text in notes:
             announce(progress, text)
         identity = _identity(task, loaded, train, dev, columns, labels, tuner, unlabelled)

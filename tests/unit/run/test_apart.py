@@ -15,7 +15,7 @@ from munmaek.data.tokenizers import train_tokenizer
 from munmaek.run import folder as model_folder
 from munmaek.run import tuned
 from munmaek.run.evaluate import evaluate
-from munmaek.run.finetune import finetune
+from munmaek.run.finetune import AS_ONE, finetune
 from munmaek.run.model import load
 from munmaek.run.predict import predict
 from munmaek.run.tuning import Tuner
@@ -125,3 +125,15 @@ def test_texts_apart_are_the_texts_alone(tmp_path: Path) -> None:
     for row in range(2):
         one, other = both.encodings(np.array([row]))
         assert (one.ids, other.ids) == (alone[0][row].ids, alone[1][row].ids)
+
+
+def test_who_reads_a_pair_as_one_text_says_how_else(tmp_path: Path) -> None:
+    train = write(tmp_path / "train.tsv", 8, 0)
+    told: dict[str, list[str]] = {}
+    for name, settings in (("bert", {}), ("bert", {"apart": True}), ("bert", {"apart": False}), ("glove", {})):
+        out = tmp_path / f"{name}-{settings.get('apart')}"
+        model = tmp_path / name if (tmp_path / name).exists() else fresh(tmp_path, name)
+        told[out.name] = finetune("pair", model=model, train=train, out=out, epochs=1, settings=settings).notes
+    assert {name: AS_ONE in notes for name, notes in told.items()} == {
+        "bert-None": True, "bert-True": False, "bert-False": False, "glove-None": False
+    }  # fmt: skip
