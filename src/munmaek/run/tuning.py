@@ -109,6 +109,8 @@ class Tuner:
         own: dict[str, Any] = {}
         if adaptation and adaptation.settings and not self.task.marked:
             own = dict(adaptation.settings(num_labels, self.task.per_token is not None))
+        if self.apart and not (adaptation and adaptation.apart):
+            own.pop("pooling", None)  # the paper's way is of texts read as one: GPT's last token says less of one alone
         changes = dict(self.changes)
         if "reader" in own and "reader" in changes:
             changes["reader"] = {**own["reader"], **changes["reader"]}

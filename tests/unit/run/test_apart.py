@@ -110,6 +110,8 @@ def test_who_reads_pairs_apart(name: str, apart: bool, tmp_path: Path) -> None:
         tuner = Tuner(model, tasks.load("pair"), rows, changes=changes)
         assert (tuner.apart, tuner.settings(2).apart, tuner.read(rows).readings == 2) == (wanted,) * 3
     asked = {"apart": True}
+    if not apart:  # as any text's vector is taken, not as the paper's of two in one
+        assert Tuner(model, tasks.load("pair"), rows, changes=asked).settings(2).pooling == "mean"
     for task, given in (("choice", rows), ("classify", replace(rows, pairs=None))):
         assert not Tuner(model, tasks.load(task), given).apart
         with pytest.raises(RequestError, match="no two texts to read apart"):
