@@ -15,6 +15,7 @@ PYTEST_FLAGS ?=
 PY := $(VENV)/bin/python
 # what is imported is compiled then: half the installing is compiling what never is
 PIP := $(PY) -m pip install --disable-pip-version-check --quiet --no-compile
+# and kept, whatever the environment says: torch alone takes every process four seconds
 unexport PYTHONDONTWRITEBYTECODE
 # the pins, with the torch that is really there in place of ours
 PINS := $(VENV)/constraints.txt

@@ -53,9 +53,9 @@ def find_word(text: str, word: str, occurrence: int = 0) -> tuple[int, int]:
     places = [match.start() for match in re.finditer(re.escape(word), text)]
     opening = [p for p in places if p == 0 or text[p - 1].isspace()]
     places = opening or places
-    if occurrence >= len(places) or occurrence < 0:
-        if not places:
-            raise RequestError(f"{word!r} does not occur in {text!r}", fix="Write the word as it stands in the text.")
+    if not places:
+        raise RequestError(f"{word!r} does not occur in {text!r}", fix="Write the word as it stands in the text.")
+    if not 0 <= occurrence < len(places):
         found = f"{word!r} occurs {len(places)} times in {text!r}, occurrence {occurrence} was asked for"
         raise RequestError(found, fix="Count from 0.")
     return places[occurrence], places[occurrence] + len(word)

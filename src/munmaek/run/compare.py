@@ -70,7 +70,7 @@ class Request:
     systems: tuple[str, ...]
     budget: str
     size: str
-    labels: tuple[int | None, ...] | None
+    labels: Sequence[int | None] | None
     seeds: int
     seeds_all: int
     scratch: bool
@@ -150,7 +150,7 @@ def compare(
     """
     request = Request(
         Path(out), corpus, train, test, asked_for(systems), budget, size,
-        None if labels is None else tuple(labels), seeds, seeds_all, scratch, floors, task,
+        labels, seeds, seeds_all, scratch, floors, task,
         (text_column, pair_column, label_column), word, tuple(sentences), max_length,
         dict(pretraining or {}), dict(own or {}), seed, device, command, Path(models or Path(out) / MODELS),
     )  # fmt: skip

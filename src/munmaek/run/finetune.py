@@ -20,7 +20,6 @@ from munmaek.run import folder as model_folder
 from munmaek.run import rows, tuned
 from munmaek.run.model import Model
 from munmaek.run.model import load as load_model
-from munmaek.run.readings import may_be_apart
 from munmaek.run.self_training import read_texts, self_trained
 from munmaek.run.tuning import POOLINGS, Tuner, make_network
 from munmaek.tasks import Answers, scores
@@ -126,7 +125,7 @@ def finetune(
         tuner = Tuner(loaded, kind, examples, held_out, changes=changes, from_scratch=from_scratch,
                       max_length=max_length)  # fmt: skip
         tuner.rows(labels, seed)
-        if examples.pairs is not None and may_be_apart(kind) and "apart" not in tuner.changes and not tuner.apart:
+        if tuner.may_be_apart and not tuner.apart and "apart" not in tuner.changes:
             notes.append(AS_ONE)
         for text in notes:
             announce(progress, text)
@@ -236,8 +235,7 @@ class _Runs:
         model, row = self.tuner.model, self._best()
         settings = Settings(**row["settings"])
         answers = Answers.from_dict(row["answers"], str(self.work))
-        apart = self.tuner.apart
-        network = make_network(model.system, model.encoder, self.tuner.task, answers, settings, apart=apart)
+        network = make_network(model.system, model.encoder, self.tuner.task, answers, settings)
         network.to(model.device)
         checkpoint.copy_into(network, load_file(self.work / KEPT), str(self.work / KEPT))
         facts = {

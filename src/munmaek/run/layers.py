@@ -100,7 +100,7 @@ def layers(
     """
     request = Request(
         Path(out), corpus, train, test, _contextual(systems), budget, size,
-        None if labels is None else tuple(labels), seeds, seeds_all, False, False, TASK, (None, None, None), "", (),
+        labels, seeds, seeds_all, False, False, TASK, (None, None, None), "", (),
         max_length, dict(pretraining or {}), dict(own or {}), seed, device, command, Path(models or Path(out) / MODELS),
     )  # fmt: skip
     return _Studying(request, told or Told()).run()

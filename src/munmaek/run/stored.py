@@ -118,12 +118,14 @@ def states_kept(
     Gives the rows as the network reads them then. Nothing changes where the body learns or is a mere table of vectors,
     where the rows are not the `same` in each epoch, or where the states would take more than `MOST_KEPT` bytes.
     """
+    if not (same and network.frozen and model.num_layers > 1):
+        yield train, dev
+        return
     encoder, rows = network.encoder, [train] if dev is None else [train, dev]
     several = network.reader is not None or isinstance(network.head, Agreement)
     numbered, count = _numbered(rows)
     shape = (count, model.num_layers, widest(encoder)) if several else (count, 1, encoder.dim)
-    size = KEPT_AS().itemsize * math.prod(shape)
-    if not (same and network.frozen and model.num_layers > 1 and size <= MOST_KEPT):
+    if KEPT_AS().itemsize * math.prod(shape) > MOST_KEPT:
         yield train, dev
         return
     network.eval()

@@ -154,8 +154,10 @@ def read(model: str | Path | Model | Sequence[str | Path], device: str = "auto")
         reader = dict(section.get("settings", {}).get("reader", {}))
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise CheckpointError(f"the task section cannot be read: {error}", where=where) from error
-    settings = dataclasses.replace(settings_for(1, loaded.dim), pooling=pooling, dropout=dropout, reader=reader)
-    network = make_network(loaded.system, loaded.encoder, task, answers, settings, apart=apart)
+    settings = dataclasses.replace(
+        settings_for(1, loaded.dim), pooling=pooling, dropout=dropout, reader=reader, apart=apart
+    )
+    network = make_network(loaded.system, loaded.encoder, task, answers, settings)
     fill(network, loaded.folder / HEAD)
     return Tuned(loaded, task, answers, network.to(loaded.device).eval(), max_length, pairs)
 

@@ -89,8 +89,8 @@ class Tuner:
         self.from_scratch = from_scratch
         self.max_length = longest(model, max_length)
         own = model.system.adaptation or Adaptation()
-        asked = bool(self.changes.get("apart", own.apart))
-        self.apart = asked and examples.pairs is not None and may_be_apart(task)
+        self.may_be_apart = examples.pairs is not None and may_be_apart(task)
+        self.apart = self.may_be_apart and bool(self.changes.get("apart", own.apart))
         self._how = readings(model, task, apart=self.apart)
         self._strata = task.strata(examples.labels)
         self._copy = copy.deepcopy(model.module)
@@ -105,11 +105,11 @@ class Tuner:
 
     def settings(self, num_labels: int) -> Settings:
         """The defaults for so many labels, what the paper does otherwise, and the changes asked for."""
-        adaptation = self.model.system.adaptation
+        adaptation = self.model.system.adaptation or Adaptation()
         own: dict[str, Any] = {}
-        if adaptation and adaptation.settings and not self.task.marked:
+        if adaptation.settings and not self.task.marked:
             own = dict(adaptation.settings(num_labels, self.task.per_token is not None))
-        if self.apart and not (adaptation and adaptation.apart):
+        if self.apart and not adaptation.apart:
             own.pop("pooling", None)  # the paper's way is of texts read as one: GPT's last token says less of one alone
         changes = dict(self.changes)
         if "reader" in own and "reader" in changes:
@@ -241,8 +241,7 @@ class Tuner:
         encoder = model.system.encoder(module, model.tokenizer)
         if settings.fresh_layers and not self.from_scratch:
             self._renew(encoder, settings.fresh_layers, seed)
-        apart, seed = self.apart, seed + HEAD_STREAM
-        network = make_network(model.system, encoder, self.task, answers, settings, seed, apart=apart)
+        network = make_network(model.system, encoder, self.task, answers, settings, seed + HEAD_STREAM)
         return network.to(model.device)
 
     def _renew(self, encoder: Encoder, count: int, seed: int) -> None:
@@ -268,10 +267,11 @@ class Tuner:
     def _validation(
         self, answers: Answers, data: Labelled, dev: Labelled | None, settings: Settings, seed: int
     ) -> tuple[Callable[[torch.nn.Module], dict[str, float]] | None, float]:
-        if self.dev is None or dev is None:
+        if dev is None:
             if settings.early_stopping:
                 return self._evidence(data, settings, seed), 1.0 / settings.epochs
             return None, 1.0
+        assert self.dev is not None
         wanted = self.task.targets(answers, self.dev.labels, self.dev.where)
         check_alternatives(self.task, answers, dev, self.dev.where)
 
@@ -295,13 +295,9 @@ class Tuner:
 
 
 def make_network(
-    system: System, encoder: Encoder, task: Task, answers: Answers, settings: Settings, seed: int = 0, *,
-    apart: bool = False,
-) -> TaskModel:  # fmt: skip
-    """An encoder with a fresh head, and the system's own reader of its layers; weights are a function of the seed.
-
-    `apart`: rows are pairs, each text read by itself.
-    """
+    system: System, encoder: Encoder, task: Task, answers: Answers, settings: Settings, seed: int = 0
+) -> TaskModel:
+    """An encoder with a fresh head, and the system's own reader of its layers; weights are a function of the seed."""
     adaptation = system.adaptation or Adaptation()
     reader, dim = None, encoder.dim
     if adaptation.reader is not None and not task.marked:
@@ -313,13 +309,15 @@ def make_network(
     if task.marked:
         head: torch.nn.Module = Agreement(encoder.num_layers, widest(encoder), task.num_outputs(answers))
     else:
-        usual = partial(make_head, apart=apart)
+        usual = partial(make_head, apart=settings.apart)
         own_head = usual if per_token else adaptation.head or usual
         width = 3 * dim if settings.pooling == "concat" and not per_token else dim
-        head = own_head(meeting_width(width) if apart else width, task.num_outputs(answers), settings.dropout, seed)
+        head = own_head(
+            meeting_width(width) if settings.apart else width, task.num_outputs(answers), settings.dropout, seed
+        )
     auxiliary = adaptation.auxiliary if settings.auxiliary else None
     return TaskModel(encoder, head, settings.pooling, auxiliary, reader, settings.frozen, task.chooses,
-                     per_token, apart)  # fmt: skip
+                     per_token, settings.apart)  # fmt: skip
 
 
 def has_linear_head(system: System, task: Task) -> bool:

@@ -15,6 +15,7 @@ from munmaek.data import homographs
 from munmaek.data.homographs.grammar import load_grammar, pieces_of
 from munmaek.data.homographs.style import FORMAL, INFORMAL_STYLE, PLAIN, POLITE, restyle
 from munmaek.data.korean import decompose
+from munmaek.report.wording import notice
 
 COUNT = 20000
 AFTER_CONSONANT = {"은": "는", "이": "가", "을": "를", "과": "와", "으로": "로", "이랑": "랑", "이나": "나"}
@@ -317,4 +318,5 @@ def test_broken_notation_is_refused():
 
 def test_the_notice_says_that_it_is_synthetic():
     assert "synthetic" in homographs.NOTICE
+    assert "지어낸" in notice(homographs.NOTICE, korean=True)
     assert "synthetic" in (homographs.__doc__ or "")

@@ -41,6 +41,21 @@ def pretrained(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
+def fresh(tmp_path: Path) -> Callable[[str, list[str]], Path]:
+    """Writes a folder of a tiny network from random weights that knows some words: fresh(system, words)."""
+
+    def write(name: str, words: list[str]) -> Path:
+        card = systems.load(name)
+        tokenizer = train_tokenizer([[" ".join(words)]] * 5, "word", 100, min_count=1)
+        torch.manual_seed(7)
+        module = card.build(card.config(**card.presets["tiny"], vocab_size=tokenizer.vocab_size))
+        facts = {"size": "tiny", "recipe": {"max_length": 32}}
+        return model_folder.write(tmp_path / name, card, module, tokenizer, facts)
+
+    return write
+
+
+@pytest.fixture
 def tsv(tmp_path: Path) -> Write:
     """Writes a table with a header: tsv(name, header, rows)."""
 

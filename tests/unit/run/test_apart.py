@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 
-from munmaek import systems, tasks
+from munmaek import tasks
 from munmaek.core.errors import RequestError
-from munmaek.data.tokenizers import train_tokenizer
-from munmaek.run import folder as model_folder
 from munmaek.run import tuned
 from munmaek.run.evaluate import evaluate
 from munmaek.run.finetune import AS_ONE, finetune
@@ -22,7 +20,8 @@ from munmaek.run.tuning import Tuner
 from munmaek.tasks.examples import Examples
 from munmaek.tasks.labelled import tokenise
 
-WORDS = (
+Fresh = Callable[[str, list[str]], Path]
+WORDS = [
     "하늘",
     "바다",
     "나무",
@@ -38,7 +37,7 @@ WORDS = (
     "그림",
     "편지",
     "시계",
-)
+]
 
 
 def write(path: Path, count: int, seed: int) -> Path:
@@ -60,23 +59,16 @@ ASKED = {
 """Settings without which a system does not learn it so fast; BERT and GPT read a pair as one text by default."""
 
 
-def fresh(folder: Path, name: str) -> Path:
-    """A tiny network from random weights."""
-    card = systems.load(name)
-    tokenizer = train_tokenizer([[" ".join(WORDS)]] * 5, "word", 100, min_count=1)
-    torch.manual_seed(7)
-    model = card.build(card.config(**card.presets["tiny"], vocab_size=tokenizer.vocab_size))
-    return model_folder.write(folder / name, card, model, tokenizer, {"size": "tiny", "recipe": {"max_length": 32}})
-
-
 @pytest.mark.parametrize(
     ("name", "epochs"), [("word2vec", 6), ("glove", 6), ("elmo", 25), ("ulmfit", 6), ("bert", 10), ("gpt", 10)]
 )
-def test_whether_two_texts_have_the_same_words_is_learnt_and_kept(name: str, epochs: int, tmp_path: Path) -> None:
+def test_whether_two_texts_have_the_same_words_is_learnt_and_kept(
+    name: str, epochs: int, fresh: Fresh, tmp_path: Path
+) -> None:
     """The sum of two texts' vectors, which says nothing of it, would stay at one half."""
     train, dev = write(tmp_path / "train.tsv", 400, 0), write(tmp_path / "dev.tsv", 100, 1)
     out = tmp_path / "tuned"
-    found = finetune("pair", model=fresh(tmp_path, name), train=train, dev=dev, out=out, epochs=epochs,
+    found = finetune("pair", model=fresh(name, WORDS), train=train, dev=dev, out=out, epochs=epochs,
                      settings=ASKED.get(name, {}))  # fmt: skip
     assert found.scores[0]["accuracy"] > 0.85
     assert evaluate(out, dev).scores["accuracy"] == pytest.approx(found.scores[0]["accuracy"], abs=0.011)  # one row
@@ -85,11 +77,13 @@ def test_whether_two_texts_have_the_same_words_is_learnt_and_kept(name: str, epo
 
 
 @pytest.mark.parametrize("name", ["word2vec", "bert"])
-def test_one_text_is_refused_where_a_number_was_learnt_of_two_and_two_where_of_one(name: str, tmp_path: Path) -> None:
+def test_one_text_is_refused_where_a_number_was_learnt_of_two_and_two_where_of_one(
+    name: str, fresh: Fresh, tmp_path: Path
+) -> None:
     """A BERT reads two as one, and would answer either."""
     rows = [f"{one}\t{other}\t{float(one == other)}" for one in WORDS[:6] for other in WORDS[:6]]
     (tmp_path / "rows.tsv").write_text("sentence1\tsentence2\tscore\n" + "\n".join(rows) + "\n", "utf-8")
-    model = fresh(tmp_path, name)
+    model = fresh(name, WORDS)
     finetune("regress", model=model, train=tmp_path / "rows.tsv", out=tmp_path / "tuned", epochs=1)
     with pytest.raises(RequestError, match="fine-tuned on two"):
         predict(tmp_path / "tuned", ["하늘"])
@@ -103,8 +97,8 @@ def test_one_text_is_refused_where_a_number_was_learnt_of_two_and_two_where_of_o
 
 
 @pytest.mark.parametrize(("name", "apart"), [("glove", True), ("gpt", False), ("bert", False)])
-def test_who_reads_pairs_apart(name: str, apart: bool, tmp_path: Path) -> None:
-    model = load(fresh(tmp_path, name), "cpu")
+def test_who_reads_pairs_apart(name: str, apart: bool, fresh: Fresh) -> None:
+    model = load(fresh(name, WORDS), "cpu")
     rows = Examples(["하늘", "바다"], ["나무", "구름"], ["0", "1"], "rows")
     for changes, wanted in (({}, apart), ({"apart": True}, True), ({"apart": False}, False)):
         tuner = Tuner(model, tasks.load("pair"), rows, changes=changes)
@@ -118,8 +112,8 @@ def test_who_reads_pairs_apart(name: str, apart: bool, tmp_path: Path) -> None:
             Tuner(model, tasks.load(task), given, changes=asked).settings(2)
 
 
-def test_texts_apart_are_the_texts_alone(tmp_path: Path) -> None:
-    encoder = load(fresh(tmp_path, "ulmfit"), "cpu").encoder
+def test_texts_apart_are_the_texts_alone(fresh: Fresh) -> None:
+    encoder = load(fresh("ulmfit", WORDS), "cpu").encoder
     first, second = ["하늘 바다", "나무"], ["구름", "강물 바람 사과"]
     both = tokenise(encoder, first, second, apart=True)
     assert both.readings == 2
@@ -129,12 +123,12 @@ def test_texts_apart_are_the_texts_alone(tmp_path: Path) -> None:
         assert (one.ids, other.ids) == (alone[0][row].ids, alone[1][row].ids)
 
 
-def test_who_reads_a_pair_as_one_text_says_how_else(tmp_path: Path) -> None:
+def test_who_reads_a_pair_as_one_text_says_how_else(fresh: Fresh, tmp_path: Path) -> None:
     train = write(tmp_path / "train.tsv", 8, 0)
     told: dict[str, list[str]] = {}
     for name, settings in (("bert", {}), ("bert", {"apart": True}), ("bert", {"apart": False}), ("glove", {})):
         out = tmp_path / f"{name}-{settings.get('apart')}"
-        model = tmp_path / name if (tmp_path / name).exists() else fresh(tmp_path, name)
+        model = tmp_path / name if (tmp_path / name).exists() else fresh(name, WORDS)
         told[out.name] = finetune("pair", model=model, train=train, out=out, epochs=1, settings=settings).notes
     assert {name: AS_ONE in notes for name, notes in told.items()} == {
         "bert-None": True, "bert-True": False, "bert-False": False, "glove-None": False

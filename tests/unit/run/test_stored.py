@@ -2,35 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-import torch
 
-from munmaek import systems, tasks
+from munmaek import tasks
 from munmaek.data.tables import read_table
-from munmaek.data.tokenizers import train_tokenizer
 from munmaek.data.usages import join
-from munmaek.run import folder as model_folder
 from munmaek.run import stored
-from munmaek.run.model import Model, load
+from munmaek.run.model import load
 from munmaek.run.tuning import Fitted, Tuner, compute
 from munmaek.tasks.examples import Examples, from_table
 
+Fresh = Callable[[str, list[str]], Path]
 WORDS = ["하늘", "바다", "나무", "구름", "시계", "그림", "편지", "사과"]
-
-
-def network(folder: Path, name: str) -> Model:
-    """A tiny one from random weights."""
-    card = systems.load(name)
-    tokenizer = train_tokenizer([[" ".join(WORDS)]] * 5, "word", 100, min_count=1)
-    torch.manual_seed(7)
-    changes = {"max_positions": 32} if name == "bert" else {}
-    module = card.build(card.config(**card.presets["tiny"], vocab_size=tokenizer.vocab_size, **changes))
-    facts = {"size": "tiny", "recipe": {"max_length": 32}}
-    return load(model_folder.write(folder / name, card, module, tokenizer, facts))
 
 
 def single(count: int, seed: int) -> Examples:
@@ -71,9 +59,9 @@ CASES: list[tuple[str, str, Any, dict[str, Any]]] = [
 @pytest.mark.parametrize("dev", [False, True], ids=["no dev", "dev"])
 @pytest.mark.parametrize(("name", "task", "rows", "changes"), CASES, ids=[" ".join(case[:2]) for case in CASES])
 def test_what_is_learnt_is_the_same(
-    name: str, task: str, rows: Any, changes: dict[str, Any], dev: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    name: str, task: str, rows: Any, changes: dict[str, Any], dev: bool, fresh: Fresh, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    model, train, other = network(tmp_path, name), rows(48, 0), rows(24, 1)
+    model, train, other = load(fresh(name, WORDS)), rows(48, 0), rows(24, 1)
 
     def fitted() -> tuple[Fitted, np.ndarray[Any, Any], int]:
         tuner = Tuner(model, tasks.load(task), train, other if dev else None, changes=changes)
@@ -96,22 +84,18 @@ def test_what_is_learnt_is_the_same(
         assert kept.scores == pytest.approx(anew.scores, abs=0.05)
 
 
-def test_a_body_that_learns_is_not_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nor texts that are cut in another way each epoch; there it would be wrong, not slow."""
-
-    def never(*_: Any, **__: Any) -> Any:
-        raise AssertionError("states were kept")
-
-    monkeypatch.setattr(stored, "_states", never)
-    model, train = network(tmp_path, "elmo"), single(16, 0)
-    task = tasks.load("classify")
-    Tuner(model, task, train, changes={"epochs": 1, "frozen": False}).fit(0)
-    with pytest.raises(AssertionError, match="were kept"):
-        Tuner(model, task, train, changes={"epochs": 1}).fit(0)
-
-
-def test_texts_cut_anew_each_epoch_are_not_kept(pretrained: Path, labelled: tuple[Path, Path]) -> None:
-    model, rows = load(pretrained), from_table(read_table(labelled[0]), training=True).take(np.arange(16))
-    changes = {"epochs": 2, "frozen": True, "subword_dropout": 0.3}
-    fitted = Tuner(model, tasks.load("classify"), rows, changes=changes).fit(0)
+@pytest.mark.parametrize(
+    ("changes", "kept"), [({}, True), ({"frozen": False}, False), ({"subword_dropout": 0.3}, False)]
+)
+def test_a_body_that_learns_is_not_kept_nor_texts_cut_anew_each_epoch(
+    changes: dict[str, Any], kept: bool, pretrained: Path, labelled: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """There it would be wrong, not slow."""
+    asked: list[bool] = []
+    states = stored._states
+    monkeypatch.setattr(stored, "_states", lambda *a, **k: (asked.append(True), states(*a, **k))[1])
+    rows = from_table(read_table(labelled[0]), training=True).take(np.arange(16))
+    settings = {"epochs": 2, "frozen": True, **changes}
+    fitted = Tuner(load(pretrained), tasks.load("classify"), rows, changes=settings).fit(0)
     assert fitted.outcome.history
+    assert asked == [True] * kept
