@@ -96,6 +96,13 @@ AtWords = Annotated[
         "BERT, GPT, ULMFiT는 예산의 10분의 1로 배운 낱말 벡터에서 시작합니다.",
     ),
 ]
+Tuning = Annotated[
+    list[str] | None,
+    option(
+        "--tune", "A setting of every fine-tuning, as finetune --set takes it: apart=true; repeat it.",
+        "모든 미세 조정의 값. finetune --set과 같습니다. 예: apart=true. 여러 번.", metavar="NAME=VALUE",
+    ),
+]  # fmt: skip
 TourData = Annotated[
     str, option("--data", "The built-in corpus, or film reviews.", "데이터.", metavar="built-in|nsmc", shown=True)
 ]
@@ -144,6 +151,7 @@ def compare(
     models: Models = None,
     words: AtWords = False,
     settings: options.Settings = None,
+    tune: Tuning = None,
     seed: options.Seed = 0,
     cache: options.Cache = None,
     device: options.Device = "auto",
@@ -153,7 +161,7 @@ def compare(
     texts = _sentences(word, sentence)
     named = (text_column, pair_column, label_column)
     if layers:
-        _check_study(task, data if train is None else None, named)
+        _check_study(task, data if train is None else None, named, tune)
     known = _data(data, corpus, train, test, models or out, seed)
     columns = [mine or own for mine, own in zip(named, known.columns, strict=True)]
     given: dict[str, Any] = {
@@ -177,6 +185,7 @@ def compare(
 
             found = run(
                 **given, scratch=scratch, floors=floors, task=task or known.task, word=word, sentences=texts,
+                tuning=read_settings(tune or [], "--tune"),
                 text_column=columns[0], pair_column=columns[1], label_column=columns[2],
             )  # fmt: skip
     _show(found, out, as_json, layers)
@@ -284,13 +293,16 @@ def _data(
     return replace(known, corpus=own, test=test or known.test)
 
 
-def _check_study(task: str | None, data: str | None, columns: Sequence[str | None]) -> None:
+def _check_study(task: str | None, data: str | None, columns: Sequence[str | None], tune: list[str] | None) -> None:
     """RequestError where --layers is asked of something else than files of tags."""
     if task not in (None, "tag"):
         raise RequestError(f"--layers with the task {task}", where="--task", fix="Leave --task out: it is tag.")
     if data not in (None, "klue-ner"):
         fix = "Give --train with a file of tags, or --data klue-ner."
         raise RequestError(f"the rows of {data} have no tags", where="--layers", fix=fix)
+    if tune:
+        fix = "Leave it out: the systems stay as they are, and every way has the same tagger."
+        raise RequestError("--layers fine-tunes nothing", where="--tune", fix=fix)
     if any(columns):
         fix = "Leave the column options out: --layers reads files of tags, a unit and its tag a line."
         raise RequestError("a file of tags has no columns", where="--layers", fix=fix)

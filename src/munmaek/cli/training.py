@@ -244,13 +244,14 @@ def label_count(text: str) -> int | None:
     return int(count)
 
 
-def read_settings(pairs: list[str]) -> dict[str, Any]:
-    """`name=value` texts as values: JSON where it is JSON, else the text; RequestError for anything else."""
+def read_settings(pairs: list[str], named: str = "--set") -> dict[str, Any]:
+    """`name=value` texts of an option as values: JSON where it is JSON, else the text; RequestError for others."""
     settings: dict[str, Any] = {}
     for pair in pairs:
         name, given, value = (part.strip() for part in pair.partition("="))
         if not given or not name:
-            raise RequestError("not NAME=VALUE", where=f"--set {pair}", fix="For example: --set learning_rate=5e-4")
+            fix = f"For example: {named} learning_rate=5e-4"
+            raise RequestError("not NAME=VALUE", where=f"{named} {pair}", fix=fix)
         try:
             settings[name] = json.loads(value)
         except json.JSONDecodeError:

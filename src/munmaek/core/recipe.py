@@ -5,8 +5,9 @@ from __future__ import annotations
 import math
 import re
 from bisect import bisect_right
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 
+from munmaek.core.config import Range, check_values
 from munmaek.core.errors import RequestError
 
 SLANT = 32
@@ -15,32 +16,16 @@ _TIME_UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 _COUNT_UNITS = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "b": 10**9}
 
 
-_CHOICES = {
-    "decay": ("linear", "cosine", "constant", "slanted"),
-    "optimizer": ("adamw", "muon", "asgd"),
-    "precision": ("auto", "fp32", "bf16"),
-}
-_ABOVE_0, _FROM_0 = (0.0, math.inf), (-1e-9, math.inf)
+DECAYS = ("linear", "cosine", "constant", "slanted")
+OPTIMIZERS = ("adamw", "muon", "asgd")
+_CHOICES = {"decay": DECAYS, "optimizer": OPTIMIZERS, "precision": ("auto", "fp32", "bf16")}
+_ABOVE_0, _FROM_0, _SHARE = Range(0, above=True), Range(0), Range(0, 1)
 _RANGES = {
     "learning_rate": _ABOVE_0, "clip": _ABOVE_0, "batch_tokens": _ABOVE_0, "micro_tokens": _ABOVE_0,
-    "max_length": _ABOVE_0, "muon_rate": _FROM_0, "weight_decay": _FROM_0, "warmup": (-1e-9, 1.0),
-    "beta_1": (-1e-9, 1.0), "beta_2": (-1e-9, 1.0), "epsilon": (0.0, 1.0), "dropout": (-math.inf, 1.0),
+    "max_length": _ABOVE_0, "muon_rate": _FROM_0, "weight_decay": _FROM_0, "warmup": _SHARE,
+    "beta_1": _SHARE, "beta_2": _SHARE, "epsilon": Range(0, 1, above=True), "dropout": Range(below=1),
     "layer_decay": _ABOVE_0,
 }  # fmt: skip
-
-
-def _check(name: str, value: object, kind: type) -> None:
-    """Raise RequestError where a recipe's value is of another type or out of range (open intervals)."""
-    if isinstance(value, bool) or not isinstance(value, (int, float) if kind is float else kind):
-        raise RequestError(f"{name} is {value!r}", where="recipe", fix=f"It is {_WORDS[kind]}.")
-    if isinstance(value, str) and value not in _CHOICES[name]:
-        raise RequestError(f"{name} is {value!r}", where="recipe", fix=f"It is one of {', '.join(_CHOICES[name])}.")
-    if isinstance(value, int | float) and not _RANGES[name][0] < value < _RANGES[name][1]:
-        low, high = _RANGES[name]
-        raise RequestError(f"{name} is {value:g}", where="recipe", fix=f"It lies between {max(low, 0):g} and {high:g}.")
-
-
-_WORDS = {float: "a number", int: "a whole number", str: "a word"}
 
 
 @dataclass(frozen=True)
@@ -84,9 +69,7 @@ class Recipe:
     precision: str = "auto"
 
     def __post_init__(self) -> None:
-        for each in fields(self):
-            usual: object = getattr(Recipe, each.name)
-            _check(each.name, getattr(self, each.name), usual.__class__)
+        check_values(Recipe, vars(self), "recipe", _RANGES, _CHOICES)
 
     def rate(self, progress: float) -> float:
         """The learning rate at `progress` (0 at the start, 1 at the end)."""

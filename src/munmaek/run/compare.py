@@ -7,7 +7,7 @@ import hashlib
 import json
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +41,7 @@ from munmaek.run.pretrain import pretrain
 from munmaek.run.rows import examples
 from munmaek.run.runs import Runs
 from munmaek.tasks import Task
+from munmaek.tasks.defaults import known_settings
 from munmaek.tasks.examples import Examples, subset
 from munmaek.train.trainer import Event
 
@@ -86,6 +87,7 @@ class Request:
     device: str
     command: str
     models: Path
+    tuning: Mapping[str, Any] = field(default_factory=dict[str, Any])
 
 
 @dataclass(frozen=True)
@@ -120,6 +122,7 @@ def compare(
     max_length: int | None = None,
     pretraining: Mapping[str, Any] | None = None,
     own: Mapping[str, Mapping[str, Any]] | None = None,
+    tuning: Mapping[str, Any] | None = None,
     seed: int = 0,
     device: str = "auto",
     command: str = "",
@@ -143,6 +146,7 @@ def compare(
         pretraining: further arguments of every `pretrain`, such as tokenizer, vocab_size, cache or settings; `words`
             is for systems that embed tokens.
         own: system -> such arguments of it alone.
+        tuning: settings of every fine-tuning of a network that differ from the defaults, see `tasks.defaults.Settings`.
         models: where the pre-trained models are kept, so that comparisons on other rows share them; in `out` if None.
         told: hears of the progress.
     Raises:
@@ -153,6 +157,7 @@ def compare(
         labels, seeds, seeds_all, scratch, floors, task,
         (text_column, pair_column, label_column), word, tuple(sentences), max_length,
         dict(pretraining or {}), dict(own or {}), seed, device, command, Path(models or Path(out) / MODELS),
+        dict(tuning or {}),
     )  # fmt: skip
     with remembered():
         return _Comparing(request, told or Told()).run()
@@ -170,6 +175,7 @@ class _Comparing:
 
     def __init__(self, request: Request, told: Told) -> None:
         self.request, self.told = request, told
+        self.tuning = known_settings(request.tuning, "--tune")
         self.task: Task = tasks.load(request.task)
         train, test = examples_of(request, self.task)
         self.labels = sizes(request.labels, SIZES, len(train))
@@ -228,7 +234,9 @@ class _Comparing:
         tokens, title = TestTokens(), model.system.title
         for scratch in (False, True) if self.request.scratch else (False,):
             runner = NetworkArm(self.question, model, scratch=scratch, max_length=self.request.max_length,
-                                tokens=tokens)  # fmt: skip
+                                settings=self.tuning, tokens=tokens)  # fmt: skip
+            for labels in self.labels:  # what a system has no use for is refused before the next is trained
+                runner.settings(labels)
             key = f"{name} {SCRATCH}" if scratch else name
             first = _shape(model.folder) if scratch else weights
             self._add(Arm(key, name, f"{title}, {SCRATCH}" if scratch else title, scratch), runner, first)

@@ -14,7 +14,7 @@ import torch
 from torch import nn
 
 from munmaek import systems
-from munmaek.core.config import to_dict
+from munmaek.core.config import check_values, to_dict
 from munmaek.core.contracts import Objective, PreparingObjective, StartingObjective, System, Tokenizer
 from munmaek.core.errors import RequestError
 from munmaek.core.recipe import Budget, Recipe
@@ -206,6 +206,7 @@ def sort_settings(
         else:
             known = ", ".join(sorted({*card.options, *recipe_names, *config_names} - {"vocab_size"}))
             raise RequestError(f"no setting {name!r}", where=f"--set {name}={value}", fix=f"Settings: {known}.")
+    check_values(card.config, model, "--set")
     return dataclasses.replace(usual, **recipe), options, model
 
 

@@ -24,7 +24,7 @@ from munmaek.run.model import Model
 from munmaek.run.readings import check_alternatives, longest, lost, may_be_apart, readings
 from munmaek.run.stored import states_kept
 from munmaek.tasks import Answers, Task
-from munmaek.tasks.defaults import PROBED_PER_CLASS, Settings, settings_for
+from munmaek.tasks.defaults import PROBED_PER_CLASS, Settings, known_settings, settings_for
 from munmaek.tasks.examples import Examples, subset
 from munmaek.tasks.labelled import Labelled, LabelledObjective, answer, tokenise, with_targets
 from munmaek.tasks.network import TaskModel, centre, make_head, outputs, widest
@@ -81,11 +81,7 @@ class Tuner:
         max_length: int | None = None,
     ) -> None:
         self.model, self.task, self.examples, self.dev = model, task, examples, dev
-        self.changes = {name: value for name, value in (changes or {}).items() if value is not None}
-        unknown = sorted(set(self.changes) - {each.name for each in dataclasses.fields(Settings)})
-        if unknown:
-            known = ", ".join(each.name for each in dataclasses.fields(Settings))
-            raise RequestError(f"no setting {unknown[0]!r}", where="--set", fix=f"Settings: {known}.")
+        self.changes = known_settings(changes or {}, "--set")
         self.from_scratch = from_scratch
         self.max_length = longest(model, max_length)
         own = model.system.adaptation or Adaptation()

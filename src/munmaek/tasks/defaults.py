@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
-from munmaek.core.recipe import Recipe
+import numpy as np
+
+from munmaek.core.config import Range, check_values
+from munmaek.core.errors import RequestError
+from munmaek.core.recipe import DECAYS, OPTIMIZERS, Recipe
+from munmaek.nn.pooling import POOLINGS
 
 REFERENCE_DIM = 256
 """Width of the encoder that the rates below are for; see `settings_for`."""
@@ -70,6 +75,31 @@ class Settings:
             micro_tokens=16_384, max_length=max_length, weight_decay=self.weight_decay, beta_2=0.999, clip=1.0,
             optimizer=self.optimizer, muon_rate=self.muon_rate, dropout=self.network_dropout,
         )  # fmt: skip
+
+
+_ABOVE_0, _FROM_0, _SHARE = Range(0, above=True), Range(0), Range(0, 1)
+_RANGES = {
+    "epochs": _ABOVE_0, "batch_rows": _ABOVE_0, "learning_rate": _ABOVE_0, "head_rate": _ABOVE_0,
+    "layer_decay": _ABOVE_0, "warmup": _SHARE, "dropout": _SHARE, "weight_decay": _FROM_0, "muon_rate": _FROM_0,
+    "network_dropout": Range(below=1), "subword_dropout": _SHARE, "unfreeze": _FROM_0, "auxiliary": _FROM_0,
+    "fresh_layers": _FROM_0,
+}  # fmt: skip
+_CHOICES = {"pooling": POOLINGS, "optimizer": OPTIMIZERS, "decay": DECAYS}
+
+
+def known_settings(changes: Mapping[str, Any], where: str) -> dict[str, Any]:
+    """Changes to settings, by name, without those that are None; numbers of numpy's are Python's then.
+
+    RequestError for a name that is no setting's and a value that it cannot have, given at `where`.
+    """
+    known = [each.name for each in fields(Settings)]
+    unknown = sorted(set(changes) - set(known))
+    if unknown:
+        raise RequestError(f"no setting {unknown[0]!r}", where=where, fix=f"Settings: {', '.join(known)}.")
+    found = {name: value.item() if isinstance(value, np.generic) else value for name, value in changes.items()}
+    found = {name: value for name, value in found.items() if value is not None}
+    check_values(Settings, found, where, _RANGES, _CHOICES)
+    return found
 
 
 _BY_LABELS: tuple[tuple[int, Settings], ...] = (

@@ -40,19 +40,25 @@ def pretrained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return model_folder.write(folder, card, model, tokenizer, facts)
 
 
-@pytest.fixture
-def fresh(tmp_path: Path) -> Callable[[str, list[str]], Path]:
-    """Writes a folder of a tiny network from random weights that knows some words: fresh(system, words)."""
+@pytest.fixture(scope="session")
+def network() -> Callable[[Path, str, list[str]], Path]:
+    """Writes a folder of a tiny network from random weights that knows some words: network(folder, system, words)."""
 
-    def write(name: str, words: list[str]) -> Path:
+    def write(folder: Path, name: str, words: list[str]) -> Path:
         card = systems.load(name)
         tokenizer = train_tokenizer([[" ".join(words)]] * 5, "word", 100, min_count=1)
         torch.manual_seed(7)
         module = card.build(card.config(**card.presets["tiny"], vocab_size=tokenizer.vocab_size))
         facts = {"size": "tiny", "recipe": {"max_length": 32}}
-        return model_folder.write(tmp_path / name, card, module, tokenizer, facts)
+        return model_folder.write(folder / name, card, module, tokenizer, facts)
 
     return write
+
+
+@pytest.fixture
+def fresh(tmp_path: Path, network: Callable[[Path, str, list[str]], Path]) -> Callable[[str, list[str]], Path]:
+    """The same in the test's own folder: fresh(system, words)."""
+    return lambda name, words: network(tmp_path, name, words)
 
 
 @pytest.fixture

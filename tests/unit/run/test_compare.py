@@ -173,6 +173,30 @@ def test_systems_that_embed_tokens_can_start_at_word_vectors(corpus: Path, label
     assert cards(found, korean=False).count("starts at word vectors") == 1
 
 
+def test_fine_tuning_is_set_for_every_network_and_its_rows_are_others(
+    made, corpus: Path, labelled, tmp_path: Path
+) -> None:
+    _, out = made
+    given: dict[str, Any] = {"systems": ["word2vec", "bert"], "labels": [8], "seeds": 1, "models": out / "models"}
+    run(tmp_path, corpus, labelled, **given)
+    run(tmp_path, corpus, labelled, tuning={"epochs": 2}, **given)
+    lines = [json.loads(line) for line in (tmp_path / "rows.jsonl").read_text("utf-8").splitlines()]
+    epochs = [(line["row"]["arm"], line["identity"]["settings"].get("epochs")) for line in lines]
+    networks = ["word2vec", "word2vec from scratch", "bert", "bert from scratch"]
+    floors = [("chance", None), ("tfidf", None)]
+    assert epochs == [*floors, *((arm, 25) for arm in networks), *((arm, 2) for arm in networks)]
+
+
+def test_fine_tuning_that_cannot_be_is_refused_before_more_is_trained(corpus: Path, labelled, tmp_path: Path) -> None:
+    with pytest.raises(RequestError, match="no setting 'epoch'") as found:
+        run(tmp_path, corpus, labelled, tuning={"epoch": 2})
+    assert found.value.where == "--tune"
+    assert list(tmp_path.iterdir()) == []
+    with pytest.raises(RequestError, match="no two texts"):
+        run(tmp_path, corpus, labelled, systems=["word2vec", "bert"], tuning={"apart": True})
+    assert [folder.name for folder in (tmp_path / "models").iterdir()] == ["word2vec"]
+
+
 def test_rows_are_held_out_where_there_is_no_test_table(corpus: Path, labelled, tmp_path: Path) -> None:
     found = run(tmp_path, corpus, labelled, test=None, systems=["word2vec"], labels=[8], scratch=False)
     assert (found.num_train, found.num_test, found.test) == (128, 32, "")

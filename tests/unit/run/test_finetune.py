@@ -144,6 +144,7 @@ def test_the_head_reads_both_texts(pretrained, tsv, tmp_path: Path) -> None:
         ({"epochs": 0.0}, RequestError, "--epochs: 0 is not positive"),
         ({"learning_rate": math.nan}, RequestError, "--learning-rate"),
         ({"pooling": "median"}, RequestError, "no pooling 'median'.*mean"),
+        ({"settings": {"probe": "no"}}, RequestError, "--set: probe is 'no'"),
         ({"max_length": 65}, RequestError, "--max-length: 65 tokens.*4 to 64"),
         ({"labels": 161}, RequestError, "161 labels were asked for; the training rows that can be used are 160"),
         ({"label_column": "nope"}, RequestError, "no column 'nope'; there are: document, label"),

@@ -298,6 +298,8 @@ def test_the_command(
     assert "Leave --task out" in capsys.readouterr().err
     assert main([str(word) for word in [*words, "--label-column", "x"]]) == 2
     assert "no columns" in capsys.readouterr().err
+    assert main([str(word) for word in [*words, "--tune", "epochs=2"]]) == 2
+    assert "fine-tunes nothing" in capsys.readouterr().err
     assert main(["compare", "--layers", "--data", "built-in", "--out", str(tmp_path / "none")]) == 2
     assert "the rows of built-in have no tags" in capsys.readouterr().err
     assert main([str(word) for word in [*words, "--json"]]) == 0

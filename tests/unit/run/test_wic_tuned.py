@@ -4,23 +4,23 @@ from __future__ import annotations
 
 import io
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 
-from munmaek import systems
 from munmaek.cli import main
 from munmaek.core.errors import DataError, RequestError
-from munmaek.data.tokenizers import train_tokenizer
-from munmaek.run import folder as model_folder
 from munmaek.run.evaluate import evaluate
 from munmaek.run.finetune import finetune
 from munmaek.run.predict import predict, predict_file
 
 SENSES = (("하늘 하얀 겨울", "차가운 산 위"), ("얼굴 예쁜 안경", "맑은 두 사람"))
 """What stands beside the word in each of two senses."""
+WORDS = [word for sense in SENSES for part in sense for word in part.split()] + ["눈", "많다"]
+Fresh = Callable[[str, list[str]], Path]
+Network = Callable[[Path, str, list[str]], Path]
 
 
 def usage(rng: np.random.Generator, sense: int) -> str:
@@ -44,24 +44,17 @@ def rows(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     return write(folder / "train.tsv", 400, 0), write(folder / "dev.tsv", 80, 1)
 
 
-def tuned(folder: Path, name: str, rows: tuple[Path, Path]) -> Path:
-    """A tiny network from random weights, fine-tuned."""
-    card = systems.load(name)
-    texts = [[f"{part} 눈 많다"] for sense in SENSES for part in sense] * 20
-    tokenizer = train_tokenizer(texts, "word", 300, min_count=1)
-    torch.manual_seed(7)
-    changes = {"max_positions": 32} if name == "bert" else {}
-    model = card.build(card.config(**card.presets["tiny"], vocab_size=tokenizer.vocab_size, **changes))
-    model_folder.write(folder / name, card, model, tokenizer, {"size": "tiny", "recipe": {"max_length": 32}})
+def tuned(model: Path, rows: tuple[Path, Path]) -> Path:
+    """A model fine-tuned, beside it."""
     settings = {"batch_rows": 16, "network_dropout": 0.0, "dropout": 0.0, "frozen": False}
-    finetune("wic", model=folder / name, train=rows[0], dev=rows[1], out=folder / "tuned", epochs=15,
+    finetune("wic", model=model, train=rows[0], dev=rows[1], out=model.with_name("tuned"), epochs=15,
              learning_rate=5e-4, settings=settings)  # fmt: skip
-    return folder / "tuned"
+    return model.with_name("tuned")
 
 
 @pytest.fixture(scope="module")
-def bert(tmp_path_factory: pytest.TempPathFactory, rows: tuple[Path, Path]) -> Path:
-    return tuned(tmp_path_factory.mktemp("bert"), "bert", rows)
+def bert(tmp_path_factory: pytest.TempPathFactory, network: Network, rows: tuple[Path, Path]) -> Path:
+    return tuned(network(tmp_path_factory.mktemp("bert"), "bert", WORDS), rows)
 
 
 def test_what_stands_beside_the_word_is_learnt(bert: Path, rows: tuple[Path, Path]) -> None:
@@ -70,18 +63,15 @@ def test_what_stands_beside_the_word_is_learnt(bert: Path, rows: tuple[Path, Pat
     assert found.scores["accuracy"] > 0.9
 
 
-def test_an_auxiliary_loss_is_refused_before_training(tmp_path: Path, rows: tuple[Path, Path]) -> None:
+def test_an_auxiliary_loss_is_refused_before_training(fresh: Fresh, tmp_path: Path, rows: tuple[Path, Path]) -> None:
     """GPT has one, over a text's next words; of marked words in two texts there is none."""
-    card, tokenizer = systems.load("gpt"), train_tokenizer([["하늘 눈 많다"]] * 5, "word", 50, min_count=1)
-    model = card.build(card.config(**card.presets["tiny"], vocab_size=tokenizer.vocab_size))
-    model_folder.write(tmp_path / "gpt", card, model, tokenizer, {"size": "tiny", "recipe": {"max_length": 32}})
     with pytest.raises(RequestError, match="GPT has no auxiliary loss in wic"):
-        finetune("wic", model=tmp_path / "gpt", train=rows[0], out=tmp_path / "out", settings={"auxiliary": 0.5})
+        finetune("wic", model=fresh("gpt", WORDS), train=rows[0], out=tmp_path / "out", settings={"auxiliary": 0.5})
     assert not (tmp_path / "out").exists()
 
 
-def test_one_vector_a_word_knows_only_what_stands_beside_it(tmp_path: Path, rows: tuple[Path, Path]) -> None:
-    static = tuned(tmp_path, "word2vec", rows)
+def test_one_vector_a_word_knows_only_what_stands_beside_it(fresh: Fresh, rows: tuple[Path, Path]) -> None:
+    static = tuned(fresh("word2vec", WORDS), rows)
     sky, face = "하늘 하얀 [눈]", "얼굴 예쁜 [눈]"
     skies, faces, both, moved = predict(static, [sky, face, sky, "[눈] 하늘 하얀"], [sky, face, face, "하늘 [눈] 하얀"])
     assert skies.probability == pytest.approx(faces.probability, abs=1e-6)
@@ -122,7 +112,7 @@ def test_tables_and_lines(
     assert json.loads(capsys.readouterr().out)["text"] == "하늘 [눈]"
 
 
-def test_layers_of_different_widths_are_weighed(tmp_path: Path, rows: tuple[Path, Path]) -> None:
+def test_layers_of_different_widths_are_weighed(fresh: Fresh, rows: tuple[Path, Path]) -> None:
     """ULMFiT's hidden layers are wider than its last."""
-    found = evaluate(tuned(tmp_path, "ulmfit", rows), rows[1])
+    found = evaluate(tuned(fresh("ulmfit", WORDS), rows), rows[1])
     assert found.scores["accuracy"] > 0.8

@@ -1,8 +1,10 @@
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
-from munmaek.tasks.defaults import settings_for, steps_of
+from munmaek.core.errors import RequestError
+from munmaek.tasks.defaults import known_settings, settings_for, steps_of
 
 
 @pytest.mark.parametrize("labels", [8, 100, 1_000, 10_000, 150_000])
@@ -38,3 +40,20 @@ def test_word_vectors_stay_as_they_are_with_few_labels_and_learn_with_many() -> 
     assert (few.frozen, many.frozen) == (True, False)
     assert few.learning_rate * few.head_rate == pytest.approx(0.03)
     assert many.learning_rate > settings_for(150_000, 100).learning_rate
+
+
+def test_changes_are_settings_and_can_be() -> None:
+    changes = {"epochs": np.int64(3), "learning_rate": np.float64(0.001), "apart": None, "pooling": "max"}
+    found = known_settings(changes, "--set")
+    assert found == {"epochs": 3, "learning_rate": 0.001, "pooling": "max"}
+    assert [type(value) for value in found.values()] == [int, float, str]
+    for name, value in (("epoch", 1), ("apart", "no"), ("epochs", 0), ("optimizer", "sgd"), ("fresh_layers", 1.5)):
+        with pytest.raises(RequestError, match=f"^--tune: .*{name}"):
+            known_settings({name: value}, "--tune")
+
+
+def test_every_default_is_one_that_could_be_asked() -> None:
+    for count in (10, 1_000, 10_000, 100_000):
+        for given in ({}, {"static": True}, {"probed": True}, {"marked": True}):
+            settings = vars(settings_for(count, 256, **given))
+            assert known_settings(settings, "--set") == settings

@@ -138,11 +138,3 @@ def _whole_words(
     share = (wanted[:, None] - before) / np.maximum(size, 1)
     chosen = ((share > coins[:, None]) | (before == 0)) & np.take_along_axis(open_, order, 1)
     return order, chosen
-
-
-def yes(value: Any, option: str) -> bool:
-    """A yes-or-no option, given as a bool or as a word on the command line."""
-    words = {"true": True, "yes": True, "1": True, "on": True, "false": False, "no": False, "0": False, "off": False}
-    if str(value).lower() not in words:
-        raise RequestError(f"{value!r} is neither yes nor no", where=option, fix="Write true or false.")
-    return words[str(value).lower()]

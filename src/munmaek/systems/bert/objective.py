@@ -13,13 +13,14 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from munmaek.core.config import check_value
 from munmaek.core.contracts import Batch, LossParts, Tokenizer
 from munmaek.core.errors import DataError, RequestError
 from munmaek.core.positions import walk
 from munmaek.data.chunks import Chunks, batches_of, cut
 from munmaek.nn.softmax import start_at_frequencies
 from munmaek.systems.bert import samples
-from munmaek.systems.bert.masking import Masker, MaskRate, yes
+from munmaek.systems.bert.masking import Masker, MaskRate
 from munmaek.systems.bert.samples import Rows
 
 MODES = ("auto", "nsp", "sop", "off")
@@ -53,18 +54,19 @@ class BertObjective:
         max_length: int,
         *,
         mask_rate: float | str = "0.50-0.15",
-        whole_word: bool | str = False,
+        whole_word: Any = False,
         next_sentence: str = "auto",
     ) -> None:
         if next_sentence not in MODES:
             raise RequestError(f"no mode {next_sentence!r}", where="next_sentence", fix=f"Modes: {', '.join(MODES)}.")
         if max_length < 8:
             raise RequestError(f"max_length is {max_length}", where="max_length", fix="Give 8 tokens or more.")
+        check_value("whole_word", whole_word, bool, "whole_word")
         self.max_length = max_length
         self.rate = MaskRate.parse(mask_rate)
         self.mode = next_sentence
         self.special = special_ids(tokenizer)
-        self.masker = Masker(self.special, tokenizer.vocab_size, yes(whole_word, "whole_word"))
+        self.masker = Masker(self.special, tokenizer.vocab_size, whole_word)
         self.notes: list[str] = []
         self._tables: list[_Table] = []
 

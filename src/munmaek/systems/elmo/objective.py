@@ -11,6 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from munmaek.core.config import check_value
 from munmaek.core.contracts import Batch, LossParts, Tokenizer
 from munmaek.core.errors import DataError, RequestError
 from munmaek.core.positions import walk
@@ -54,11 +55,12 @@ class ElmoObjective:
 
     def __init__(
         self, tokenizer: Tokenizer, max_length: int, *, characters: str = "bytes", max_symbols: int = 50,
-        carry: bool | str = False,
+        carry: Any = False,
     ) -> None:  # fmt: skip
         if max_length < 8:
             raise RequestError(f"max_length is {max_length}", where="max_length", fix="Give 8 tokens or more.")
-        self.carry = _yes(carry)
+        check_value("carry", carry, bool, "carry")
+        self.carry = carry
         if self.carry and world()[1] > 1:
             raise RequestError("carry needs one process", where="carry", fix="Start without torchrun, or carry=false.")
         self.max_length = max_length
@@ -230,10 +232,3 @@ class ElmoObjective:
             whole[: len(old)] = old
             whole[streams] = value
             store[name] = whole
-
-
-def _yes(value: bool | str) -> bool:
-    found = {"true": True, "false": False, "1": True, "0": False}.get(str(value).lower())
-    if found is None:
-        raise RequestError(f"carry is {value!r}", where="carry", fix="Write true or false.")
-    return found

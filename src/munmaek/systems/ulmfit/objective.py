@@ -10,6 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from munmaek.core.config import Range, check_value
 from munmaek.core.contracts import Batch, LossParts, Tokenizer
 from munmaek.core.errors import DataError, RequestError
 from munmaek.core.positions import walk
@@ -45,16 +46,17 @@ class UlmfitObjective:
         direction: str = "forward",
         *,
         rows: str = "auto",
-        window: int = 70,
-        activation: float = 2.0,
-        change: float = 1.0,
+        window: Any = 70,
+        activation: Any = 2.0,
+        change: Any = 1.0,
     ) -> None:
         if rows not in MODES:
             raise RequestError(f"no rows of {rows!r}", where="rows", fix=f"Rows: {', '.join(MODES)}.")
+        check_value("window", window, int, "window", Range(0))
         if min(max_length, window) < SHORTEST + 3:
             raise RequestError(f"{min(max_length, window)} tokens a row", where="max_length", fix="Give 8 or more.")
-        if min(activation, change) < 0:
-            raise RequestError("a negative weight", where="activation, change", fix="Give 0 to leave one out.")
+        for name, weight in (("activation", activation), ("change", change)):
+            check_value(name, weight, float, name, Range(0))
         if rows == "stream" and world()[1] > 1:
             fix = "Use one process, or rows=documents."
             raise RequestError("several processes cannot carry the states of one stream", where="rows", fix=fix)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from munmaek.core.errors import RequestError
-from munmaek.systems.bert.masking import Masker, MaskRate, yes
+from munmaek.systems.bert.masking import Masker, MaskRate
 
 SPECIAL = {"pad": 0, "unk": 1, "cls": 2, "sep": 3, "mask": 4}
 
@@ -23,13 +23,6 @@ def test_mask_rates(given, start: float, middle: float, end: float) -> None:
 def test_other_mask_rates_are_refused(given) -> None:
     with pytest.raises(RequestError, match="mask_rate"):
         MaskRate.parse(given)
-
-
-def test_yes_and_no() -> None:
-    assert [yes(v, "o") for v in (True, "true", "ON", 1, "yes")] == [True] * 5
-    assert [yes(v, "o") for v in (False, "false", "off", 0, "No")] == [False] * 5
-    with pytest.raises(RequestError, match="whole_word"):
-        yes("maybe", "whole_word")
 
 
 def test_a_vocabulary_of_special_tokens_only_is_refused() -> None:

@@ -182,7 +182,13 @@ def test_regularisers_can_be_left_out(small, tokenizer, shards) -> None:
 
 @pytest.mark.parametrize(
     ("options", "word"),
-    [({"rows": "columns"}, "columns"), ({"window": 3}, "3 tokens"), ({"activation": -1.0}, "negative")],
+    [
+        ({"rows": "columns"}, "columns"),
+        ({"window": 3}, "3 tokens"),
+        ({"activation": -1.0}, "activation is -1.0"),
+        ({"change": "much"}, "change is 'much'"),
+        ({"window": "wide"}, "window is 'wide'"),
+    ],
 )
 def test_wrong_options_are_refused(tokenizer, options, word: str) -> None:
     with pytest.raises(RequestError, match=word):
