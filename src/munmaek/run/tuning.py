@@ -125,9 +125,10 @@ class Tuner:
     def _check(self, settings: Settings, linear: bool) -> None:
         """Raise RequestError for settings that this model, task or table has no use for."""
         adaptation = self.model.system.adaptation
-        if settings.auxiliary and (adaptation is None or adaptation.auxiliary is None or self.task.marked):
-            found = f"{self.model.system.title} has no auxiliary loss in {self.task.name}"
-            raise RequestError(found, where="auxiliary", fix="Leave it out.")
+        for name, what in (("auxiliary", "auxiliary loss"), ("reader", "reader of its layers")):
+            if getattr(settings, name) and (self.task.marked or getattr(adaptation, name, None) is None):
+                found = f"{self.model.system.title} has no {what} in {self.task.name}"
+                raise RequestError(found, where=name, fix="Leave it out.")
         if self.changes.get("apart") and not self.apart:
             fix = "Leave it out; it is for rows of two texts in pair and regress."
             raise RequestError("there are no two texts to read apart", where="apart", fix=fix)

@@ -56,6 +56,12 @@ def test_defaults_follow_the_labels_and_changes_win(tuner: Tuner) -> None:
     assert tuner.settings(100_000).batch_rows > tuner.settings(100).batch_rows
 
 
+def test_a_reader_is_for_systems_that_have_one(model: Model) -> None:
+    rows = Examples(["정말 좋다", "정말 싫다"], None, ["0", "1"], "rows")
+    with pytest.raises(RequestError, match="BERT has no reader"):
+        Tuner(model, tasks.load("classify"), rows, changes={"reader": {"cells": 8}}).settings(2)
+
+
 def test_the_length_is_what_the_model_learnt_on(model: Model) -> None:
     assert [longest(model, asked) for asked in (None, 4, 64)] == [32, 4, 64]
     for wrong in (3, 65):
