@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, dataclass, field
+from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from munmaek.run.model import Model
+from munmaek.run.stored import StoredRows
 from munmaek.run.tuning import Tuner, compute
 from munmaek.tasks import Answers, Task
 from munmaek.tasks.examples import Examples, subset
 from munmaek.tasks.labelled import Labelled, answer
+from munmaek.tasks.network import TaskModel
 from munmaek.tasks.tfidf import tfidf
 from munmaek.train.trainer import Event
 
@@ -70,17 +74,17 @@ class NetworkArm:
     """A model fine-tuned as its system is, or the same network from random weights.
 
     Args:
-        tokens: the test rows of a model that reads alike, where they are tokenised already.
+        test: the test rows as the model reads them, shared by its arms.
     """
 
     def __init__(
         self, question: Question, model: Model, *, scratch: bool = False, max_length: int | None = None,
-        settings: Mapping[str, Any] | None = None, tokens: TestTokens | None = None,
+        settings: Mapping[str, Any] | None = None, test: TestRows | None = None,
     ) -> None:  # fmt: skip
         self.question, self.model = question, model
         self.tuner = Tuner(model, question.task, question.train, changes=settings, from_scratch=scratch,
                            max_length=max_length)  # fmt: skip
-        self.tokens = tokens or TestTokens()
+        self.test = test or TestRows()
 
     def settings(self, labels: int | None) -> dict[str, Any]:
         """Settings of the fine-tuning and the longest input."""
@@ -90,25 +94,39 @@ class NetworkArm:
     def run(self, labels: int | None, seed: int, progress: Progress | None = None) -> Answered:
         """Fine-tune and answer."""
         fitted = self.tuner.fit(seed, labels, progress=progress)
-        tokens = self.tokens.of(self.tuner, self.question.test)
-        outputs = compute(self.model, fitted.network, tokens)
+        tokens = self.test.tokens(self.tuner, self.question.test)
+        own = not (self.tuner.from_scratch or fitted.settings.fresh_layers)
+        with self.test.under(fitted.network) if own else nullcontext(tokens) as rows:
+            outputs = compute(self.model, fitted.network, rows)
         found = answer(self.question.task, fitted.answers, outputs, tokens)
         return self.question.answered(fitted.answers, found)
 
 
-class TestTokens:
-    """The test rows as a model reads them, tokenised once for both of its arms."""
+class TestRows:
+    """The test rows as one model reads them: tokenised once, and its states of them computed once where they stay.
+
+    Args:
+        folder: where states may lie while this lives; None computes them each time.
+    """
 
     __test__ = False
 
-    def __init__(self) -> None:
-        self._found: Labelled | None = None
+    def __init__(self, folder: Path | None = None) -> None:
+        self._folder = folder
+        self._tokens: Labelled | None = None
+        self._stored: StoredRows | None = None
 
-    def of(self, tuner: Tuner, test: Examples) -> Labelled:
+    def tokens(self, tuner: Tuner, test: Examples) -> Labelled:
         """The tokens, made the first time."""
-        if self._found is None:
-            self._found = tuner.read(test)
-        return self._found
+        if self._tokens is None:
+            self._tokens = tuner.read(test)
+            self._stored = None if self._folder is None else StoredRows(tuner.model, self._tokens, self._folder)
+        return self._tokens
+
+    def under(self, network: TaskModel) -> AbstractContextManager[Labelled]:
+        """The rows for a network on the model's own body, see `StoredRows.under`; after `tokens`."""
+        assert self._tokens is not None
+        return nullcontext(self._tokens) if self._stored is None else self._stored.under(network)
 
 
 class _Floor:

@@ -21,7 +21,7 @@ from munmaek.data import homographs, usages
 from munmaek.data.morphemes import remembered
 from munmaek.run import in_context
 from munmaek.run.arms import Arm as Runner
-from munmaek.run.arms import ChanceArm, NetworkArm, Question, TestTokens, TfidfArm
+from munmaek.run.arms import ChanceArm, NetworkArm, Question, TestRows, TfidfArm
 from munmaek.run.book import alone_in
 from munmaek.run.comparison import (
     FLOORS,
@@ -231,10 +231,10 @@ class _Comparing:
 
     def _arms_of(self, name: str, model: Model, weights: str) -> None:
         self.models[name] = model
-        tokens, title = TestTokens(), model.system.title
+        test, title = TestRows(self.request.out), model.system.title
         for scratch in (False, True) if self.request.scratch else (False,):
             runner = NetworkArm(self.question, model, scratch=scratch, max_length=self.request.max_length,
-                                settings=self.tuning, tokens=tokens)  # fmt: skip
+                                settings=self.tuning, test=test)  # fmt: skip
             for labels in self.labels:  # what a system has no use for is refused before the next is trained
                 runner.settings(labels)
             key = f"{name} {SCRATCH}" if scratch else name

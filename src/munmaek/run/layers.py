@@ -225,7 +225,7 @@ class States:
             tokenise(model.encoder, part.texts, max_length=self.max_length, per_token=True)
             for part in (question.train.take(self._rows), question.test)
         ]
-        encoder, (train, test) = store(model, parts, self._folder)
+        encoder, (train, test) = store(model, parts, self._folder, model.precision)
         return encoder, train, test
 
     @property

@@ -17,6 +17,7 @@ from torch import nn
 
 from munmaek.core import files
 from munmaek.core.contracts import Encoder, Encoding
+from munmaek.core.errors import JobError
 from munmaek.data.encodings import padded
 from munmaek.nn.heads import Agreement
 from munmaek.run.model import Model
@@ -29,6 +30,8 @@ KEPT_AS = np.float16
 """11 bits of precision; the half of what is on the disk otherwise."""
 MOST_KEPT = 1 << 30
 """Bytes of states that a fine-tuning keeps in memory."""
+MOST_STORED = 8 << 30
+"""Bytes of states that test rows take on the disk."""
 
 
 class StoredEncoder:
@@ -85,11 +88,15 @@ class StoredEncoder:
         return []
 
 
-def store(model: Model, parts: Sequence[Labelled], folder: Path) -> tuple[StoredEncoder, list[Labelled]]:
+def store(
+    model: Model, parts: Sequence[Labelled], folder: Path, precision: str, *, all_layers: bool = True
+) -> tuple[StoredEncoder, list[Labelled]]:
     """Compute every layer's state of every token of some rows, and hand the rows back with numbers of tokens as ids.
 
     The states lie in a file without a name in `folder`, 2 bytes a number, and are gone when the encoder is.
 
+    Args:
+        precision: "fp32" or "bf16". all_layers: else the last alone.
     Raises:
         JobError: there is no room on the disk.
     """
@@ -98,7 +105,7 @@ def store(model: Model, parts: Sequence[Labelled], folder: Path) -> tuple[Stored
     file = tempfile.TemporaryFile(dir=folder)  # noqa: SIM115 - the array below holds it
     shape: tuple[int, ...] = (0, 0)
     try:
-        for first, vectors in _states(model.encoder, model, parts, model.precision, all_layers=True):
+        for first, vectors in _states(model.encoder, model, parts, precision, all_layers=all_layers):
             shape = vectors.shape[1:]
             file.seek(first * shape[0] * shape[1] * KEPT_AS().itemsize)
             file.write(vectors.data)
@@ -118,26 +125,89 @@ def states_kept(
     Gives the rows as the network reads them then. Nothing changes where the body learns or is a mere table of vectors,
     where the rows are not the `same` in each epoch, or where the states would take more than `MOST_KEPT` bytes.
     """
-    if not (same and network.frozen and model.num_layers > 1):
-        yield train, dev
-        return
     encoder, rows = network.encoder, [train] if dev is None else [train, dev]
-    several = network.reader is not None or isinstance(network.head, Agreement)
     numbered, count = _numbered(rows)
-    shape = (count, model.num_layers, widest(encoder)) if several else (count, 1, encoder.dim)
-    if KEPT_AS().itemsize * math.prod(shape) > MOST_KEPT:
+    if not (same and _is_fixed(model, network)) or _bytes(shape := _shape(model, network, count)) > MOST_KEPT:
         yield train, dev
         return
     network.eval()
-    precision = distributed.pick_precision("auto", model.device)
     states = np.empty(shape, KEPT_AS)
-    for first, vectors in _states(encoder, model, rows, precision, all_layers=several):
+    for first, vectors in _states(encoder, model, rows, _fastest(model), all_layers=shape[1] > 1):
         states[first : first + len(vectors)] = vectors
-    network.encoder = StoredEncoder(encoder, states)
-    try:
+    with _looked_up(network, StoredEncoder(encoder, states)):
         yield numbered[0], numbered[1] if dev is not None else None
+
+
+class StoredRows:
+    """Rows that several networks on one model's frozen body are asked about: its states of them are computed once.
+
+    Args:
+        folder: where the states lie, as in `store`, while this lives.
+    """
+
+    def __init__(self, model: Model, rows: Labelled, folder: Path) -> None:
+        self._model, self._rows, self._folder = model, rows, folder
+        self._stored: tuple[StoredEncoder, Labelled] | None = None
+        self._room = True
+
+    @contextmanager
+    def under(self, network: TaskModel) -> Generator[Labelled]:
+        """The rows as a network reads them that has the model's own body; within it the network looks states up.
+
+        Nothing changes where the body has learnt or is a mere table of vectors, where the states would take more than
+        `MOST_STORED` bytes, or where there is no room for them.
+        """
+        if self._stored is None and self._room and _is_fixed(self._model, network):
+            self._compute(network)
+        if self._stored is None or not _is_fixed(self._model, network):
+            yield self._rows
+            return
+        with _looked_up(network, self._stored[0]):
+            yield self._stored[1]
+
+    def _compute(self, network: TaskModel) -> None:
+        model, shape = self._model, _shape(self._model, network, len(self._rows.ids))
+        self._room = _bytes(shape) <= MOST_STORED
+        if not self._room:
+            return
+        try:
+            encoder, (rows,) = store(model, [self._rows], self._folder, _fastest(model), all_layers=shape[1] > 1)
+        except JobError:
+            self._room = False
+        else:
+            self._stored = encoder, rows
+
+
+def _is_fixed(model: Model, network: TaskModel) -> bool:
+    """Whether a network's body stays as it is, and is more than a table of vectors."""
+    return network.frozen and model.num_layers > 1
+
+
+def _shape(model: Model, network: TaskModel, count: int) -> tuple[int, int, int]:
+    """Tokens, layers that the network reads, and their width."""
+    several = network.reader is not None or isinstance(network.head, Agreement)
+    encoder = network.encoder
+    return (count, model.num_layers, widest(encoder)) if several else (count, 1, encoder.dim)
+
+
+def _bytes(shape: tuple[int, int, int]) -> int:
+    """What states take."""
+    return KEPT_AS().itemsize * math.prod(shape)
+
+
+def _fastest(model: Model) -> str:
+    """The precision that the model's machine multiplies fastest."""
+    return distributed.pick_precision("auto", model.device)
+
+
+@contextmanager
+def _looked_up(network: TaskModel, stored: StoredEncoder) -> Generator[None]:
+    """Within it the network's body is another."""
+    own, network.encoder = network.encoder, stored
+    try:
+        yield
     finally:
-        network.encoder = encoder
+        network.encoder = own
 
 
 def _numbered(parts: Sequence[Labelled]) -> tuple[list[Labelled], int]:

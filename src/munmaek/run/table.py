@@ -15,7 +15,7 @@ import numpy as np
 from munmaek import tasks
 from munmaek.core.errors import MunmaekError, RequestError
 from munmaek.core.files import sha256_file
-from munmaek.run.arms import Arm, NetworkArm, Question, TestTokens, TfidfArm
+from munmaek.run.arms import Arm, NetworkArm, Question, TestRows, TfidfArm
 from munmaek.run.book import Book
 from munmaek.run.model import load
 from munmaek.run.rows import examples
@@ -106,11 +106,11 @@ def table(
         raise RequestError("the TF-IDF floor is for classes", where="floor", fix=f"Leave it out for {task}: --no-floor")
     parts = [examples(kind, path, training=path is train) for path in (train, test)]
     columns = [name for name, wanted in (("floor", floor), ("scratch", scratch), ("model", True)) if wanted]
-    question, loaded, tokens = Question(kind, *parts), load(model), TestTokens()
+    question, loaded, rows = Question(kind, *parts), load(model), TestRows(Path(out).parent)
     arms: dict[str, Arm] = {"floor": TfidfArm(question)}
     for name in ("scratch", "model"):
         arms[name] = NetworkArm(question, loaded, scratch=name == "scratch", max_length=max_length,
-                                settings=settings, tokens=tokens)  # fmt: skip
+                                settings=settings, test=rows)  # fmt: skip
     runs = _Runs(Book(Path(out)), _identity(Path(model), train, test, task), arms)
     for column in columns:
         for size in labels:

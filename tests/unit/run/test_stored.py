@@ -10,9 +10,11 @@ import numpy as np
 import pytest
 
 from munmaek import tasks
+from munmaek.core.errors import JobError
 from munmaek.data.tables import read_table
 from munmaek.data.usages import join
-from munmaek.run import stored
+from munmaek.run import arms, stored
+from munmaek.run.arms import NetworkArm, Question, TestRows
 from munmaek.run.model import load
 from munmaek.run.tuning import Fitted, Tuner, compute
 from munmaek.tasks.examples import Examples, from_table
@@ -99,3 +101,56 @@ def test_a_body_that_learns_is_not_kept_nor_texts_cut_anew_each_epoch(
     fitted = Tuner(load(pretrained), tasks.load("classify"), rows, changes=settings).fit(0)
     assert fitted.outcome.history
     assert asked == [True] * kept
+
+
+def answers(
+    arm: NetworkArm, monkeypatch: pytest.MonkeyPatch, store: Callable[..., Any] = stored.store
+) -> tuple[list[np.ndarray[Any, Any]], int]:
+    """What an arm's networks of two seeds say of the test rows, and how often states of these were to be computed."""
+    found: list[np.ndarray[Any, Any]] = []
+    asked: list[bool] = []
+    with monkeypatch.context() as patch:
+        plain = arms.compute
+        patch.setattr(arms, "compute", lambda *a: (found.append(plain(*a)), found[-1])[1])
+        patch.setattr(stored, "store", lambda *a, **k: (asked.append(True), store(*a, **k))[1])
+        for seed in range(2):
+            arm.run(None, seed)
+    return found, len(asked)
+
+
+@pytest.mark.parametrize(("name", "task", "rows", "changes"), CASES, ids=[" ".join(case[:2]) for case in CASES])
+def test_test_rows_are_computed_once_for_all_seeds(
+    name: str, task: str, rows: Any, changes: dict[str, Any], fresh: Fresh, tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    model, question = load(fresh(name, WORDS)), Question(tasks.load(task), rows(48, 0), rows(24, 1))
+    plain, none = answers(NetworkArm(question, model, settings=changes), monkeypatch)
+    found, once = answers(NetworkArm(question, model, settings=changes, test=TestRows(tmp_path)), monkeypatch)
+    assert (none, once) == (0, 1)
+    for ours, wanted in zip(found, plain, strict=True):
+        np.testing.assert_allclose(ours, wanted, atol=0.02 * float(np.ptp(wanted)))
+    assert not np.allclose(found[0], found[1])
+
+
+def test_a_body_of_its_own_is_asked_itself(fresh: Fresh, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Random layers differ from seed to seed; so does all that learns."""
+    model, question = load(fresh("bert", WORDS)), Question(tasks.load("classify"), single(16, 0), single(8, 1))
+    frozen = {"epochs": 1, "frozen": True, "probe": False}
+    for settings, scratch in ((frozen, True), (frozen | {"fresh_layers": 1}, False), ({"epochs": 1}, False)):
+        arm = NetworkArm(question, model, settings=settings, scratch=scratch, test=TestRows(tmp_path))
+        assert answers(arm, monkeypatch)[1] == 0
+
+
+def test_without_room_rows_are_read_each_time(fresh: Fresh, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    model, question = load(fresh("elmo", WORDS)), Question(tasks.load("classify"), single(16, 0), single(8, 1))
+    wanted, _ = answers(NetworkArm(question, model, settings={"epochs": 1}), monkeypatch)
+
+    def full(*_: Any, **__: Any) -> None:
+        raise JobError("no room", where="states")
+
+    for most, times in ((stored.MOST_STORED, 1), (0, 0)):
+        monkeypatch.setattr(stored, "MOST_STORED", most)
+        arm = NetworkArm(question, model, settings={"epochs": 1}, test=TestRows(tmp_path))
+        found, asked = answers(arm, monkeypatch, full)
+        assert asked == times
+        np.testing.assert_array_equal(found, wanted)
