@@ -30,7 +30,7 @@ KEPT_AS = np.float16
 """11 bits of precision; the half of what is on the disk otherwise."""
 MOST_KEPT = 1 << 30
 """Bytes of states that a fine-tuning keeps in memory."""
-MOST_STORED = 8 << 30
+MOST_STORED = 4 << 30
 """Bytes of states that test rows take on the disk."""
 
 
@@ -157,9 +157,10 @@ class StoredRows:
         Nothing changes where the body has learnt or is a mere table of vectors, where the states would take more than
         `MOST_STORED` bytes, or where there is no room for them.
         """
-        if self._stored is None and self._room and _is_fixed(self._model, network):
+        fixed = _is_fixed(self._model, network)
+        if fixed and self._room and self._stored is None:
             self._compute(network)
-        if self._stored is None or not _is_fixed(self._model, network):
+        if not fixed or self._stored is None:
             yield self._rows
             return
         with _looked_up(network, self._stored[0]):
