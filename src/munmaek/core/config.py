@@ -34,6 +34,9 @@ class Range:
         return " and ".join(part for part in (least, below) if part) or "finite"
 
 
+ABOVE_0, FROM_0, SHARE = Range(0, above=True), Range(0), Range(0, 1)
+
+
 def check_value(
     name: str, value: Any, kind: Any, where: str, within: Range | None = None, choices: Sequence[str] | None = None
 ) -> None:

@@ -7,7 +7,7 @@ import re
 from bisect import bisect_right
 from dataclasses import dataclass, field
 
-from munmaek.core.config import Range, check_values
+from munmaek.core.config import ABOVE_0, FROM_0, SHARE, Range, check_values
 from munmaek.core.errors import RequestError
 
 SLANT = 32
@@ -19,12 +19,11 @@ _COUNT_UNITS = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "b": 10**9}
 DECAYS = ("linear", "cosine", "constant", "slanted")
 OPTIMIZERS = ("adamw", "muon", "asgd")
 _CHOICES = {"decay": DECAYS, "optimizer": OPTIMIZERS, "precision": ("auto", "fp32", "bf16")}
-_ABOVE_0, _FROM_0, _SHARE = Range(0, above=True), Range(0), Range(0, 1)
 _RANGES = {
-    "learning_rate": _ABOVE_0, "clip": _ABOVE_0, "batch_tokens": _ABOVE_0, "micro_tokens": _ABOVE_0,
-    "max_length": _ABOVE_0, "muon_rate": _FROM_0, "weight_decay": _FROM_0, "warmup": _SHARE,
-    "beta_1": _SHARE, "beta_2": _SHARE, "epsilon": Range(0, 1, above=True), "dropout": Range(below=1),
-    "layer_decay": _ABOVE_0,
+    "learning_rate": ABOVE_0, "clip": ABOVE_0, "batch_tokens": ABOVE_0, "micro_tokens": ABOVE_0,
+    "max_length": ABOVE_0, "muon_rate": FROM_0, "weight_decay": FROM_0, "warmup": SHARE,
+    "beta_1": SHARE, "beta_2": SHARE, "epsilon": Range(0, 1, above=True), "dropout": Range(below=1),
+    "layer_decay": ABOVE_0,
 }  # fmt: skip
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from munmaek.core.config import Range, check_values
+from munmaek.core.config import ABOVE_0, FROM_0, SHARE, Range, check_values
 from munmaek.core.errors import RequestError
 from munmaek.core.recipe import DECAYS, OPTIMIZERS, Recipe
 from munmaek.nn.pooling import POOLINGS
@@ -77,12 +77,11 @@ class Settings:
         )  # fmt: skip
 
 
-_ABOVE_0, _FROM_0, _SHARE = Range(0, above=True), Range(0), Range(0, 1)
 _RANGES = {
-    "epochs": _ABOVE_0, "batch_rows": _ABOVE_0, "learning_rate": _ABOVE_0, "head_rate": _ABOVE_0,
-    "layer_decay": _ABOVE_0, "warmup": _SHARE, "dropout": _SHARE, "weight_decay": _FROM_0, "muon_rate": _FROM_0,
-    "network_dropout": Range(below=1), "subword_dropout": _SHARE, "unfreeze": _FROM_0, "auxiliary": _FROM_0,
-    "fresh_layers": _FROM_0,
+    "epochs": ABOVE_0, "batch_rows": ABOVE_0, "learning_rate": ABOVE_0, "head_rate": ABOVE_0,
+    "layer_decay": ABOVE_0, "warmup": SHARE, "dropout": SHARE, "weight_decay": FROM_0, "muon_rate": FROM_0,
+    "network_dropout": Range(below=1), "subword_dropout": SHARE, "unfreeze": FROM_0, "auxiliary": FROM_0,
+    "fresh_layers": FROM_0,
 }  # fmt: skip
 _CHOICES = {"pooling": POOLINGS, "optimizer": OPTIMIZERS, "decay": DECAYS}
 

@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from munmaek.core.config import Range, check_value
+from munmaek.core.config import FROM_0, check_value
 from munmaek.core.contracts import Batch, LossParts, Tokenizer
 from munmaek.core.errors import DataError, RequestError
 from munmaek.core.positions import walk
@@ -52,11 +52,11 @@ class UlmfitObjective:
     ) -> None:
         if rows not in MODES:
             raise RequestError(f"no rows of {rows!r}", where="rows", fix=f"Rows: {', '.join(MODES)}.")
-        check_value("window", window, int, "window", Range(0))
+        check_value("window", window, int, "window", FROM_0)
         if min(max_length, window) < SHORTEST + 3:
             raise RequestError(f"{min(max_length, window)} tokens a row", where="max_length", fix="Give 8 or more.")
         for name, weight in (("activation", activation), ("change", change)):
-            check_value(name, weight, float, name, Range(0))
+            check_value(name, weight, float, name, FROM_0)
         if rows == "stream" and world()[1] > 1:
             fix = "Use one process, or rows=documents."
             raise RequestError("several processes cannot carry the states of one stream", where="rows", fix=fix)
