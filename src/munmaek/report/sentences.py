@@ -166,16 +166,15 @@ def next_point(comparison: Comparison, last: Verdict, korean: bool) -> list[str]
 
 
 def price(comparison: Comparison, last: Verdict, korean: bool) -> list[str]:
-    """What the highest arm with the most labels takes, and what the strongest floor takes."""
+    """What the arm advised for the most labels takes, and what the highest and the strongest floor take."""
     lines: list[str] = []
-    for there in (last.best, last.floor):
-        if there is None or there.arm == CHANCE:
+    where = labels_name(comparison, last.labels, korean)
+    for arm in dict.fromkeys([_choice(comparison, last)[0], last.best.arm, last.floor.arm if last.floor else CHANCE]):
+        before = pretraining_seconds(comparison, arm)
+        after = tuning_seconds(comparison, arm, last.labels)
+        if arm == CHANCE or math.isnan(after):
             continue
-        before = pretraining_seconds(comparison, there.arm)
-        after = tuning_seconds(comparison, there.arm, last.labels)
-        if math.isnan(after):
-            continue
-        name, where = title_of(comparison, there.arm, korean), labels_name(comparison, last.labels, korean)
+        name = title_of(comparison, arm, korean)
         once = say(korean, f"{duration(before, korean)} of pre-training, once, and ",
                    f"사전 학습 {duration(before, korean)} (한 번), ") if before else ""  # fmt: skip
         lines.append(say(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import math
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -16,7 +17,7 @@ from torch import nn
 from munmaek import systems
 from munmaek.core.config import check_values, to_dict
 from munmaek.core.contracts import Objective, PreparingObjective, StartingObjective, System, Tokenizer
-from munmaek.core.errors import RequestError
+from munmaek.core.errors import CheckpointError, RequestError
 from munmaek.core.recipe import Budget, Recipe
 from munmaek.data.phrases import Phrasing, phrasing_of
 from munmaek.data.shards import Shards
@@ -117,12 +118,14 @@ def pretrain(
                            split_sentences=split_sentences, phrases=phrases)  # fmt: skip
         if rank == 0:
             distributed.meet()
+        identity = _identity(card, size, budget, seed, recipe, options, model_settings, prepared, init, words)
+        corpus_hash = identity["corpus"]
+        if card.fit is not None and (counted := _counted(out, identity)) is not None:
+            return counted
         model = start.module if start else fresh(card, size, prepared.tokenizer, model_settings, seed)
         if vectors is not None:
             start_at_words(card, model, vectors)
         objective = card.objective(model.config, prepared.tokenizer, recipe.max_length, options)
-        identity = _identity(card, size, budget, seed, recipe, options, model_settings, prepared, init, words)
-        corpus_hash = identity["corpus"]
         with _Reporter(progress, out, tensorboard) as report:
             if card.fit is not None:
                 outcome, notes = _count(card, model, objective, prepared.shards, recipe, report)
@@ -292,6 +295,18 @@ def _count(
         progress(Event(1, 1, training.num_tokens, speed, seconds, 0.0, loss, 0.0, metrics=measured[1]))
     notes += getattr(objective, "notes", [])
     return Outcome(1, training.num_tokens, seconds, loss, measured[1], None, [entry], False, notes), notes
+
+
+def _counted(out: Path, identity: Mapping[str, Any]) -> PretrainResult | None:
+    """What the same counting left in the folder, if all of it is there; a training goes on from its checkpoint."""
+    try:
+        found = model_folder.read(out)
+    except CheckpointError:
+        return None
+    if found.facts.get("identity") != json.loads(json.dumps(identity)):
+        return None
+    told, parameters = found.facts["training"], sum(each.numel() for each in found.module.parameters())
+    return PretrainResult(out, found.system.name, found.facts["size"], parameters, **told)
 
 
 class _Teller:

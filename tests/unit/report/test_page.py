@@ -53,6 +53,16 @@ def test_the_pictures_in_the_page_are_the_files_beside_it(tmp_path: Path) -> Non
     assert all(is_drawn(path) for path in paths)
 
 
+def test_a_narrow_picture_is_not_stretched(tmp_path: Path) -> None:
+    """One panel, where there is nothing from scratch, has letters of the size that two have."""
+    networks = [arm for arm in planted().arms if not arm.scratch]
+    pages = [
+        write(comparison, tmp_path, False).read_text("utf-8") for comparison in (planted(), planted(arms=networks))
+    ]
+    two, one = (int(re.findall("max-width:([0-9]+)px", text)[0]) for text in pages)
+    assert 500 < one < 0.7 * two < 1_000
+
+
 def test_only_a_decided_winner_is_bold(tmp_path: Path) -> None:
     def bold(margin: float) -> list[str]:
         text = write(planted(margin), tmp_path, False).read_text("utf-8")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 
 import pytest
-from planted_comparison import planted
+from planted_comparison import cards, planted
 
 from munmaek.report.ranking import labels_for_next_point, verdict, verdicts
 from munmaek.report.sentences import next_point, sentences
@@ -67,6 +67,14 @@ def test_among_equals_the_cheapest_is_advised_and_chance_stops_advice() -> None:
     assert "chance" not in advice[0]
     blind = sentences(planted(margin=0.5), False)
     assert blind[0].endswith("nothing here is told apart from chance. More labels are needed.")
+
+
+def test_what_is_advised_says_its_cost_before_the_highest() -> None:
+    cheap = [dataclasses.replace(card, seconds=60.0) if card.system == "gpt" else card for card in cards()]
+    lines = sentences(planted(margin=0.06, models=cheap), False)
+    assert any(line.endswith("all 8,000 labels: use GPT, the cheapest of those not told apart from the highest score.")
+               for line in lines)  # fmt: skip
+    assert [line.split(":")[0] for line in lines[-3:]] == ["Cost of GPT", "Cost of BERT", "Cost of TF-IDF"]
 
 
 def test_the_next_point_lies_on_the_curve() -> None:

@@ -65,6 +65,23 @@ def test_counting_again_gives_the_same_files(made: tuple[PretrainResult, list[An
             assert (again.folder / name).read_bytes() == (made[0].folder / name).read_bytes()
 
 
+def test_what_is_counted_is_not_counted_again_but_what_is_damaged_is(tmp_path: Path) -> None:
+    def count(seed: int = 3) -> PretrainResult:
+        corpus = HomographCorpus(seed=seed, count=100)
+        return pretrain("ngram", corpus=corpus, out=tmp_path, tokenizer="word", vocab_size=500, progress=heard.append)
+
+    heard: list[Any] = []
+    first, said = count(), len(heard)
+    assert count() == first
+    assert len(heard) == said
+    weights = tmp_path / "model.safetensors"
+    whole = weights.read_bytes()
+    weights.write_bytes(whole[:-1])
+    assert count().loss == first.loss
+    assert weights.read_bytes() == whole
+    assert count(seed=4).loss != first.loss
+
+
 def test_a_text_costs_what_the_plain_model_says(loaded: Loaded, language: Any) -> None:
     corpus = HomographCorpus(seed=3, count=300)
     shards = prepare(corpus, tokenizer="word", vocab_size=1500).shards
