@@ -32,7 +32,7 @@ thead th{background:var(--soft)}
 th[scope=row]{position:sticky;left:0;background:var(--paper)}
 small{opacity:.75}td small{display:block}
 figure{margin:1rem 0}figcaption{font-size:.9rem;padding:.4rem 0}
-figure .scroll{background:#fff}img{display:block;width:100%;min-width:36rem;height:auto}
+figure .scroll{background:#fff}img{display:block;margin:0 auto;width:100%;min-width:36rem;height:auto}
 pre{white-space:pre-wrap;background:var(--soft);padding:.6rem .9rem;border-radius:6px}
 dt{font-weight:600}dd{margin:0 0 .5rem}
 """
