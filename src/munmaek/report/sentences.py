@@ -170,10 +170,10 @@ def price(comparison: Comparison, last: Verdict, korean: bool) -> list[str]:
     lines: list[str] = []
     where = labels_name(comparison, last.labels, korean)
     for arm in dict.fromkeys([_choice(comparison, last)[0], last.best.arm, last.floor.arm if last.floor else CHANCE]):
-        before = pretraining_seconds(comparison, arm)
         after = tuning_seconds(comparison, arm, last.labels)
         if arm == CHANCE or math.isnan(after):
             continue
+        before = pretraining_seconds(comparison, arm)
         name = title_of(comparison, arm, korean)
         once = say(korean, f"{duration(before, korean)} of pre-training, once, and ",
                    f"사전 학습 {duration(before, korean)} (한 번), ") if before else ""  # fmt: skip

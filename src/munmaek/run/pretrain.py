@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 import math
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -15,6 +14,7 @@ import torch
 from torch import nn
 
 from munmaek import systems
+from munmaek.core import files
 from munmaek.core.config import check_values, to_dict
 from munmaek.core.contracts import Objective, PreparingObjective, StartingObjective, System, Tokenizer
 from munmaek.core.errors import CheckpointError, RequestError
@@ -299,11 +299,12 @@ def _count(
 
 def _counted(out: Path, identity: Mapping[str, Any]) -> PretrainResult | None:
     """What the same counting left in the folder, if all of it is there; a training goes on from its checkpoint."""
+    card = out / model_folder.CARD
     try:
+        if not card.is_file() or files.read_json(card).get("identity") != identity:
+            return None
         found = model_folder.read(out)
     except CheckpointError:
-        return None
-    if found.facts.get("identity") != json.loads(json.dumps(identity)):
         return None
     told, parameters = found.facts["training"], sum(each.numel() for each in found.module.parameters())
     return PretrainResult(out, found.system.name, found.facts["size"], parameters, **told)
