@@ -36,6 +36,7 @@ from munmaek.run.comparison import (
 )  # fmt: skip
 from munmaek.run.evaluate_lm import evaluate_lm
 from munmaek.run.folder import CARD as FOLDER_CARD
+from munmaek.run.folder import weights_of
 from munmaek.run.model import Model, load
 from munmaek.run.pretrain import pretrain
 from munmaek.run.rows import examples
@@ -331,7 +332,7 @@ def pretrained(request: Request, told: Told, name: str, texts: Sequence[str]) ->
         made = pretrain(name, corpus=request.corpus, out=folder, size=request.size, budget=request.budget,
                         seed=request.seed, device=request.device, progress=told.progress, **given)  # fmt: skip
     model = load(folder, request.device)
-    weights = _weights(folder)
+    weights = weights_of(folder)
     if _read_cards(request.out).get(name, {}).get("weights") != weights:
         found = ModelCard(
             name, card.title, card.paper, os.path.relpath(folder, request.out), made.size, made.parameters,
@@ -353,12 +354,6 @@ def _bits(model: Model, texts: Sequence[str]) -> tuple[float | None, bool]:
     most = int(np.searchsorted(terms, PSEUDO_TERMS if masked else LM_CHARACTERS))
     found = evaluate_lm(model, [[text] for text in texts[: max(1, most)]])
     return found.bits_per_character, found.pseudo
-
-
-def _weights(folder: Path) -> str:
-    """What distinguishes a model folder's weights and tokenizer from another's."""
-    listed: dict[str, dict[str, Any]] = files.read_json(folder / FOLDER_CARD)["files"]
-    return hashlib.sha256(json.dumps({n: f["sha256"] for n, f in sorted(listed.items())}).encode()).hexdigest()
 
 
 def _shape(folder: Path) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import platform
 import shutil
 from dataclasses import dataclass
@@ -94,6 +96,12 @@ def read(folder: str | Path) -> Loaded:
     system = systems.load(facts["system"])
     module, tokenizer = system.load(folder)
     return Loaded(system, module, tokenizer, facts, folder)
+
+
+def weights_of(folder: Path) -> str:
+    """What distinguishes a model folder's weights and tokenizer from another's, wherever it stands."""
+    listed: dict[str, dict[str, Any]] = files.read_json(folder / CARD)["files"]
+    return hashlib.sha256(json.dumps({n: f["sha256"] for n, f in sorted(listed.items())}).encode()).hexdigest()
 
 
 def check(folder: Path, listed: dict[str, dict[str, Any]]) -> None:

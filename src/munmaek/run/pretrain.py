@@ -240,9 +240,9 @@ def _identity(
         "system": card.name, "size": size, "budget": str(Budget.parse(budget)), "seed": seed,
         "corpus": prepared.shards.manifest["corpus_hash"], "tokenizer": prepared.tokenizer.hash,
         "recipe": dataclasses.asdict(recipe), "options": dict(options), "model": dict(model_settings),
-        "init": str(init) if init else None,
+        "init": model_folder.weights_of(Path(init)) if init else None,
     }  # fmt: skip
-    return known | ({"words": str(words)} if words else {})
+    return known | ({"words": model_folder.weights_of(Path(words))} if words else {})
 
 
 def _train(

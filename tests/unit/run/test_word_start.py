@@ -82,6 +82,20 @@ def test_auto_reads_a_corpus_that_passes_but_once_and_its_time_counts(tmp_path: 
     assert again.steps == made.steps == 2, "what is trained is not trained again"
 
 
+def test_a_training_is_known_again_by_what_its_words_are_and_not_by_where(tmp_path: Path) -> None:
+    options = {"settings": STILL, "corpus": CORPUS, "size": "tiny", "budget": "2 steps", "device": "cpu",
+               "min_count": 1}  # fmt: skip
+    made = pretrain("bert", out=tmp_path / "here" / "bert", words="auto", **options)
+    (tmp_path / "here").rename(tmp_path / "there")
+    folder = tmp_path / "there" / "bert"
+    assert pretrain("bert", out=folder, words="auto", **options).seconds == made.seconds, "found, not trained again"
+    other = trained(
+        "word2vec", tmp_path / "other", tokenizer=folder / "words", settings={"dim": load(folder, "cpu").dim}, seed=1
+    )
+    with pytest.raises(RequestError, match="another words"):
+        pretrain("bert", out=folder, words=other, **options)
+
+
 def test_auto_cuts_words_as_the_system_itself_would(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[tuple[Any, int]] = []
 

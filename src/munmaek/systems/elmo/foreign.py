@@ -65,7 +65,8 @@ def table(config: ElmoConfig) -> dict[str, Entry]:
             both = (f"{ours}.weight_input.{direction}", f"{ours}.weight_state.{direction}")
             names[f"{cell}/W_0"] = Entry(both, "gates")
             names[f"{cell}/B"] = Entry((f"{ours}.biases.{direction}",), "gate bias")
-            names[f"{cell}/W_P_0"] = Entry((f"{ours}.projection.{direction}",), "matrix")
+            if config.projected:
+                names[f"{cell}/W_P_0"] = Entry((f"{ours}.projection.{direction}",), "matrix")
     return names
 
 

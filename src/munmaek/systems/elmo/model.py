@@ -37,12 +37,13 @@ class ElmoConfig:
     """The shape of an ELMo.
 
     Attributes:
-        vocab_size: words that the softmax knows. cells: of each LSTM. dim: after each projection; a state of both
-            directions has twice as many numbers. num_layers: LSTM layers in each direction.
+        vocab_size: words that the softmax knows. cells: of each LSTM. dim: after each projection, of which there is
+            none where dim equals cells; a state of both directions has twice as many numbers.
+        num_layers: LSTM layers in each direction.
         characters: "bytes", UTF-8 as published, or "syllable", one symbol a Hangul syllable, jamo or other byte.
         max_symbols: characters a word, begin and end counted. character_dim: width of a character's vector.
         filters: (width, number) of each convolution. num_highway: highway layers. activation: "relu" or "tanh".
-        cell_clip, state_clip: cells and projected states are cut to plus or minus this; 0 leaves them.
+        cell_clip, state_clip: cells, and projected states, are cut to plus or minus this; 0 leaves them.
         skip: from the second layer on, a layer's input is added to its output.
         dropout: of each LSTM's input and of the softmax's.
         sampled_words: draws of words for the softmax in training; all words count while the vocabulary is smaller
@@ -94,6 +95,11 @@ class ElmoConfig:
             raise RequestError(
                 "dropout must lie in [0, 1), and limits and counts must not be negative", where="model settings"
             )
+
+    @property
+    def projected(self) -> int:
+        """What the cells' output is projected to; 0 where it is as wide already, and handed on as it is (bilm-tf)."""
+        return self.dim if self.dim != self.cells else 0
 
     @property
     def num_filters(self) -> int:
@@ -190,8 +196,9 @@ class Elmo(nn.Module):
         super().__init__()
         self.config = config
         self.words = CharacterWords(config)
+        clips = config.cell_clip, config.state_clip
         self.layers = nn.ModuleList(
-            BiLstm(config.dim, config.cells, config.dim, config.cell_clip, config.state_clip, memory=config.memory)
+            BiLstm(config.dim, config.cells, config.projected, *clips, memory=config.memory)
             for _ in range(config.num_layers)
         )
         self.dropout = Dropout(config.dropout)

@@ -12,6 +12,7 @@ import torch
 from munmaek.core.errors import CheckpointError, FormatError, RequestError
 from munmaek.formats import hdf5
 from munmaek.systems.elmo import foreign
+from munmaek.systems.elmo.encoder import ElmoEncoder
 
 pytest.importorskip("h5py")
 
@@ -28,6 +29,13 @@ def trained(build):
         for parameter in model.parameters():
             parameter.add_(0.1 * torch.randn_like(parameter))
     return model
+
+
+def states(model, tokenizer) -> torch.Tensor:
+    encoder = ElmoEncoder(model.eval(), tokenizer)
+    arrays = encoder.collate(encoder.tokenize(["눈이 처음보는 말을 먹었다"]))
+    with torch.no_grad():
+        return encoder.forward({n: torch.from_numpy(a) for n, a in arrays.items()}, all_layers=True)
 
 
 def test_the_table_is_reversible_and_holds_every_weight_but_the_softmax(trained) -> None:
@@ -60,19 +68,23 @@ def test_what_is_exported_gives_the_same_states(trained, words, tmp_path: Path) 
     assert again.config == trained.config
     assert tokenizer.vocab() == words.vocab()
     assert again.untrained == ("softmax",)
-    text = "눈이 처음보는 말을 먹었다"
-    from munmaek.systems.elmo.encoder import ElmoEncoder
-
-    found = []
-    for model, reader in ((trained, words), (again, tokenizer)):
-        encoder = ElmoEncoder(model.eval(), reader)
-        arrays = encoder.collate(encoder.tokenize([text]))
-        with torch.no_grad():
-            found.append(encoder.forward({n: torch.from_numpy(a) for n, a in arrays.items()}, all_layers=True))
-    assert torch.equal(*found)
+    assert torch.equal(states(trained, words), states(again, tokenizer))
     (tmp_path / "again").mkdir()
     foreign.write_bilm(again, tokenizer, tmp_path / "again")
     assert (tmp_path / "again" / "weights.hdf5").read_bytes() == (tmp_path / "weights.hdf5").read_bytes()
+
+
+def test_cells_as_wide_as_states_have_no_projection_as_in_the_release(build, words, tmp_path: Path) -> None:
+    model = build(cells=8, dim=8)
+    assert not [name for name in weights(model) if "layers" in name and "projection" in name]
+    assert not [name for name in foreign.table(model.config) if "W_P" in name]
+    foreign.write_bilm(model, words, tmp_path)
+    again, tokenizer = foreign.read_bilm(tmp_path)
+    assert again.config.projected == 0
+    found = states(model, words)
+    assert found.shape[-1] == 16
+    assert found[1:].abs().amax() > 0.01
+    assert torch.equal(found, states(again, tokenizer))
 
 
 def test_no_word_is_predicted_without_the_softmax(trained, words, elmo_card, tmp_path: Path) -> None:
