@@ -92,8 +92,8 @@ AtWords = Annotated[
     bool,
     option(
         "--words",
-        "BERT, GPT and ULMFiT start at word vectors, learnt in a tenth of their budget.",
-        "BERT, GPT, ULMFiT는 예산의 10분의 1로 배운 낱말 벡터에서 시작합니다.",
+        "ELMo, ULMFiT, GPT and BERT start at word vectors, learnt in a tenth of their budget.",
+        "ELMo, ULMFiT, GPT, BERT는 예산의 10분의 1로 배운 낱말 벡터에서 시작합니다.",
     ),
 ]
 Tuning = Annotated[

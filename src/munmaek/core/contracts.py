@@ -314,7 +314,10 @@ class System:
         tokenizer, vocab_size: the kind and size of tokenizer that suits it, where the user asks for none.
         masked_words: (model, inputs, places (batch, seq) bool) -> logits (places, vocab) of the words at those places;
             None without such a head.
-        token_embeddings: model -> the matrix (vocab, dim) that its tokens are looked up in; None without one.
+        token_embeddings: model -> the matrix (vocab, dim) that its tokens are looked up in, of a system that computes
+            them from their spelling the softmax's; None without one.
+        spell: (model, tokenizer, ids, vectors, counts of all ids, seconds or None, tell) teaches what computes vectors
+            from spelling to give those of known tokens; None where tokens are looked up.
         language_model: (model, tokenizer) -> LanguageModel; None where the system predicts no next token.
         fit: (model, objective, shards, progress) fills a model that is counted, not trained step by step; None else.
         adaptation: the paper's own way of fine-tuning, from adapt.py; None for what all systems do.
@@ -341,6 +344,7 @@ class System:
     at_words: Mapping[str, Mapping[str, Any]] = field(default_factory=dict[str, Any])
     masked_words: Callable[[torch.nn.Module, Mapping[str, torch.Tensor], torch.Tensor], torch.Tensor] | None = None
     token_embeddings: Callable[[torch.nn.Module], torch.Tensor] | None = None
+    spell: Callable[..., None] | None = None
     language_model: Callable[[torch.nn.Module, Tokenizer], LanguageModel] | None = None
     fit: Callable[[torch.nn.Module, Objective, Any, Callable[[float], None]], None] | None = None
     adaptation: Adaptation | None = None

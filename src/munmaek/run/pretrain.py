@@ -22,8 +22,9 @@ from munmaek.core.recipe import Budget, Recipe
 from munmaek.data.phrases import Phrasing, phrasing_of
 from munmaek.data.shards import Shards
 from munmaek.run import folder as model_folder
+from munmaek.run.model import Model
 from munmaek.run.prepare import Prepared, prepare
-from munmaek.run.word_start import AUTO, WORDS, read_words, split_budget, start_at_words, width
+from munmaek.run.word_start import AUTO, WORDS, read_words, split_budget, split_for_spelling, start_at_words, width
 from munmaek.train import distributed
 from munmaek.train.optim import ParamGroup
 from munmaek.train.trainer import Event, Job, Outcome, measure, train
@@ -123,17 +124,19 @@ def pretrain(
         if card.fit is not None and (counted := _counted(out, identity)) is not None:
             return counted
         model = start.module if start else fresh(card, size, prepared.tokenizer, model_settings, seed)
-        if vectors is not None:
-            start_at_words(card, model, vectors)
+        spelling, left = split_for_spelling(card, budget) if vectors is not None else (None, budget)
         objective = card.objective(model.config, prepared.tokenizer, recipe.max_length, options)
         with _Reporter(progress, out, tensorboard) as report:
+            if vectors is not None:
+                _start_at_words(card, model, vectors, prepared.shards, out, spelling, device, report)
             if card.fit is not None:
                 outcome, notes = _count(card, model, objective, prepared.shards, recipe, report)
             else:
                 groups = layer_groups(card, model, prepared.tokenizer, recipe.layer_decay)
-                outcome, notes = _train(model, objective, prepared.shards, recipe, budget, seed, out, identity,
+                outcome, notes = _train(model, objective, prepared.shards, recipe, left, seed, out, identity,
                                         device, report, save_every_steps, card.holds_out, groups,
                                         new_text=start is None or start.facts.get("corpus") != corpus_hash)  # fmt: skip
+        outcome = dataclasses.replace(outcome, seconds=outcome.seconds + (spelling or 0.0))
         result = _result(card, size, out, model, outcome, notes)
         if rank == 0:
             facts = {"size": size, "config": to_dict(model.config), "identity": identity,
@@ -243,6 +246,17 @@ def _identity(
         "init": model_folder.weights_of(Path(init)) if init else None,
     }  # fmt: skip
     return known | ({"words": model_folder.weights_of(Path(words))} if words else {})
+
+
+def _start_at_words(
+    card: System, model: nn.Module, vectors: Model, shards: Shards, out: Path, seconds: float | None, device: str,
+    progress: Callable[[Event], None] | None,
+) -> None:  # fmt: skip
+    """Start a new network at word vectors; where a checkpoint waits, that is the start."""
+    if not any((out / model_folder.TRAINING).glob("step-*")):
+        start_at_words(card, model.to(distributed.pick_device(device)), vectors, shards.counts(), seconds,
+                       _Teller(progress))  # fmt: skip
+        model.cpu()
 
 
 def _train(

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import nn
 
 from munmaek.core.contracts import Encoding, System
@@ -26,6 +27,8 @@ WORDS = "words"
 """The folder, in the model's own, that they are written to."""
 SHARE, EPOCHS = 0.1, 5
 """Of a time, what goes to them; for a budget of tokens, epochs or steps, passes over the corpus (Mikolov 2013)."""
+SPELLING = 0.05
+"""Of the time of a network that computes its words' vectors from their spelling, what goes to learning them so."""
 
 
 def split_budget(budget: str) -> tuple[str, str]:
@@ -34,6 +37,14 @@ def split_budget(budget: str) -> tuple[str, str]:
     if seconds is None:
         return f"{EPOCHS} epochs", budget
     return f"{SHARE * seconds:.3f}s", f"{(1 - SHARE) * seconds:.3f}s"
+
+
+def split_for_spelling(card: System, budget: str) -> tuple[float | None, str]:
+    """Seconds in which the system learns to spell word vectors (None: as long as it takes), and what is left then."""
+    seconds = Budget.parse(budget).seconds
+    if card.spell is None or seconds is None:
+        return None, budget
+    return SPELLING * seconds, f"{(1 - SPELLING) * seconds:.3f}s"
 
 
 def width(card: System, size: str, settings: Mapping[str, Any]) -> int:
@@ -67,14 +78,19 @@ def read_words(card: System, folder: str | Path) -> Model:
     return words
 
 
-def start_at_words(card: System, module: nn.Module, words: Model) -> None:
+def start_at_words(
+    card: System, module: nn.Module, words: Model, counts: NDArray[np.integer], seconds: float | None = None,
+    tell: Callable[[str, float], None] = lambda what, share: None,
+) -> None:  # fmt: skip
     """Set the embeddings of a network's tokens to word vectors; special tokens and those without one stay as drawn.
 
     The vectors' mean is taken off, and they are brought to `SPREAD` times the embeddings' standard deviation. Where the
-    softmax shares the embeddings it starts there too.
+    softmax shares the embeddings it starts there too. A system that computes vectors from the tokens' spelling is
+    taught them (`System.spell`), and its softmax starts at them.
 
     Args:
         module: a network of the system over the vectors' own tokens.
+        counts: how often each token occurs. seconds, tell: see `System.spell`.
     Raises:
         RequestError: vectors and embeddings differ in width.
     """
@@ -89,6 +105,9 @@ def start_at_words(card: System, module: nn.Module, words: Model) -> None:
         known[special_ids(words.tokenizer)] = False
         found = vectors[known] - vectors[known].mean(0)
         matrix[known] = found * (SPREAD * matrix.std() / found.std())
+    if card.spell is not None:
+        ids = torch.nonzero(known)[:, 0].cpu().numpy()
+        card.spell(module, words.tokenizer, ids, found, counts, seconds, tell)
 
 
 def _vectors(words: Model) -> torch.Tensor:

@@ -11,10 +11,10 @@ import torch
 
 from munmaek import systems
 from munmaek.core.errors import RequestError
-from munmaek.run.model import load
+from munmaek.run.model import Model, load
 from munmaek.run.prepare import prepare
 from munmaek.run.pretrain import pretrain, usual_recipe
-from munmaek.run.word_start import SPREAD, split_budget
+from munmaek.run.word_start import SPREAD, _vectors, split_budget, split_for_spelling
 
 CORPUS = [["배우 연기 정말 좋다", "음악 정말 좋다"], ["결말 너무 싫다", "화면 너무 싫다"]] * 20
 STILL = {"learning_rate": 1e-12, "muon_rate": 1e-12, "batch_tokens": 256, "max_length": 32}
@@ -57,6 +57,32 @@ def test_tokens_start_at_their_vectors_and_special_ones_as_drawn(system: str, ve
     assert found[known].mean(0).abs().max() < 1e-5
     assert found[known].std() == pytest.approx(float(SPREAD * plain.std()), rel=0.02)
     assert torch.allclose(found[:5], plain[:5], atol=1e-9), "special tokens have no vectors"
+
+
+def test_what_computes_vectors_from_spelling_is_taught_them(tmp_path: Path) -> None:
+    words = trained("word2vec", tmp_path / "words", tokenizer="morpheme-word", settings={"dim": 64})
+    started = load(trained("elmo", tmp_path / "started", words=words), "cpu")
+    plain = load(trained("elmo", tmp_path / "plain", tokenizer=words), "cpu")
+    model = load(words, "cpu")
+    numbers = torch.tensor([number for word, number in model.tokenizer.vocab().items() if not word.startswith("[")])
+    taken = _vectors(model).detach()[numbers]
+    taken = taken - taken.mean(0)
+
+    def cosines(found: torch.Tensor) -> torch.Tensor:
+        return torch.cosine_similarity(found, taken)
+
+    def spelt(of: Model) -> torch.Tensor:
+        return of.module.elmo.words(torch.from_numpy(of.encoder.speller.rows(numbers.numpy()))).detach()
+
+    assert cosines(spelt(started)).min() > 0.98 > 0.5 > cosines(spelt(plain)).mean()
+    assert cosines(embeddings(tmp_path / "started")[numbers]).min() > 0.99, "the softmax starts there, too"
+    assert spelt(started).std() == pytest.approx(1.0, rel=0.05)
+
+
+def test_of_a_time_a_twentieth_is_for_spelling_where_vectors_are_spelt() -> None:
+    assert split_for_spelling(systems.load("elmo"), "10m") == (30.0, "570.000s")
+    assert split_for_spelling(systems.load("elmo"), "3 epochs") == (None, "3 epochs")
+    assert split_for_spelling(systems.load("bert"), "10m") == (None, "10m")
 
 
 @pytest.mark.parametrize("system", SYSTEMS)
@@ -135,11 +161,11 @@ def test_what_cannot_start_a_model_is_refused_before_anything_is_written(tmp_pat
     for system, asked, said in (
         ("bert", {"words": words}, "20 numbers"),
         ("bert", {"words": bert}, "no vectors of tokens alone"),
-        ("elmo", {"words": words}, "no embeddings of tokens"),
+        ("glove", {"words": words}, "no embeddings of tokens"),
         ("bert", {"words": words, "init": bert}, "--init"),
         ("bert", {"words": words, "tokenizer": "bpe"}, "--tokenizer"),
         ("bert", {"words": "auto", "init": bert}, "--init"),
-        ("elmo", {"words": "auto"}, "no embeddings of tokens"),
+        ("ngram", {"words": "auto"}, "no embeddings of tokens"),
         ("bert", {"words": "auto", "settings": {"masc_rate": 0.3}}, "masc_rate"),
     ):
         with pytest.raises(RequestError, match=said):

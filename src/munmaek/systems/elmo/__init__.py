@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from torch import Tensor, nn
+
 from munmaek.core.contracts import System, Tokenizer
 from munmaek.core.recipe import Recipe
 from munmaek.systems.elmo import foreign
@@ -13,6 +15,7 @@ from munmaek.systems.elmo.encoder import ElmoEncoder
 from munmaek.systems.elmo.language import ElmoLanguageModel
 from munmaek.systems.elmo.model import PRESETS, ElmoConfig, ElmoForPreTraining
 from munmaek.systems.elmo.objective import OPTIONS, ElmoObjective
+from munmaek.systems.elmo.spelling import spell
 
 RECIPES = {
     "tiny": Recipe(learning_rate=4e-3, batch_tokens=4096, dropout=0.0),
@@ -32,6 +35,11 @@ def _objective(
                          **dict(options or {}))  # fmt: skip
 
 
+def _token_embeddings(model: nn.Module) -> Tensor:
+    assert isinstance(model, ElmoForPreTraining)
+    return model.softmax_weight
+
+
 CARD = System(
     name="elmo",
     title="ELMo",
@@ -49,6 +57,8 @@ CARD = System(
     exports={"elmo": foreign.write_bilm},
     tokenizer="morpheme-word",
     vocab_size=200_000,
+    token_embeddings=_token_embeddings,
+    spell=spell,
     language_model=ElmoLanguageModel,
     adaptation=ADAPTATION,
 )
