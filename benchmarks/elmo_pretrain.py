@@ -55,12 +55,13 @@ def plain_model(config: Any, ours: Any) -> Any:
     from torch import nn
 
     def stock_layer(layer: Any, direction: int) -> nn.LSTM:
-        made = nn.LSTM(config.dim, config.cells, proj_size=config.dim, batch_first=True)
+        made = nn.LSTM(config.dim, config.cells, proj_size=config.projected, batch_first=True)
         order = torch.cat([torch.arange(config.cells) + gate * config.cells for gate in (0, 1, 3, 2)])
         with torch.no_grad():
             made.weight_ih_l0.copy_(layer.weight_input[direction][order])
             made.weight_hh_l0.copy_(layer.weight_state[direction][order])
-            made.weight_hr_l0.copy_(layer.projection[direction])
+            if layer.projection is not None:
+                made.weight_hr_l0.copy_(layer.projection[direction])
             made.bias_ih_l0.copy_(layer.biases[direction][order])
             made.bias_hh_l0.zero_()
             made.bias_hh_l0[config.cells : 2 * config.cells] = layer.forget_bias
