@@ -25,7 +25,7 @@ from munmaek.run import folder as model_folder
 from munmaek.run.model import Model
 from munmaek.run.prepare import Prepared, prepare
 from munmaek.run.word_start import AUTO, WORDS, read_words, split_budget, split_for_spelling, start_at_words, width
-from munmaek.train import distributed
+from munmaek.train import checkpoint, distributed
 from munmaek.train.optim import ParamGroup
 from munmaek.train.trainer import Event, Job, Outcome, measure, train
 
@@ -253,9 +253,8 @@ def _start_at_words(
     progress: Callable[[Event], None] | None,
 ) -> None:  # fmt: skip
     """Start a new network at word vectors; where a checkpoint waits, that is the start."""
-    if not any((out / model_folder.TRAINING).glob("step-*")):
-        start_at_words(card, model.to(distributed.pick_device(device)), vectors, shards.counts(), seconds,
-                       _Teller(progress))  # fmt: skip
+    if not checkpoint.kept(out / model_folder.TRAINING):
+        start_at_words(card, model.to(distributed.pick_device(device)), vectors, shards, seconds, _Teller(progress))
         model.cpu()
 
 

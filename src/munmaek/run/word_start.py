@@ -8,12 +8,12 @@ from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import nn
 
 from munmaek.core.contracts import Encoding, System
 from munmaek.core.errors import RequestError
 from munmaek.core.recipe import Budget
+from munmaek.data.shards import Shards
 from munmaek.data.tokenizers import special_ids
 from munmaek.run.model import Model, load
 
@@ -79,7 +79,7 @@ def read_words(card: System, folder: str | Path) -> Model:
 
 
 def start_at_words(
-    card: System, module: nn.Module, words: Model, counts: NDArray[np.integer], seconds: float | None = None,
+    card: System, module: nn.Module, words: Model, shards: Shards, seconds: float | None = None,
     tell: Callable[[str, float], None] = lambda what, share: None,
 ) -> None:  # fmt: skip
     """Set the embeddings of a network's tokens to word vectors; special tokens and those without one stay as drawn.
@@ -90,7 +90,7 @@ def start_at_words(
 
     Args:
         module: a network of the system over the vectors' own tokens.
-        counts: how often each token occurs. seconds, tell: see `System.spell`.
+        shards: the corpus, whose frequent words are spelt best. seconds, tell: see `System.spell`.
     Raises:
         RequestError: vectors and embeddings differ in width.
     """
@@ -107,7 +107,7 @@ def start_at_words(
         matrix[known] = found * (SPREAD * matrix.std() / found.std())
     if card.spell is not None:
         ids = torch.nonzero(known)[:, 0].cpu().numpy()
-        card.spell(module, words.tokenizer, ids, found, counts, seconds, tell)
+        card.spell(module, words.tokenizer, ids, found, shards.counts(), seconds, tell)
 
 
 def _vectors(words: Model) -> torch.Tensor:

@@ -99,9 +99,14 @@ def save(
             values = {name: tensor.detach().cpu().contiguous() for name, tensor in carried.items()}
             save_file(values, temporary / "carried.safetensors")
         files.write_json(temporary / STATE, state)
-    for old in sorted(folder.glob("step-*"))[:-KEPT]:
+    for old in kept(folder)[:-KEPT]:
         shutil.rmtree(old)
     return target
+
+
+def kept(folder: Path) -> list[Path]:
+    """The checkpoints under `folder`, whole or not, the oldest first."""
+    return sorted(folder.glob("step-*"))
 
 
 def latest(folder: Path, identity: dict[str, Any]) -> Restored | None:
@@ -111,7 +116,7 @@ def latest(folder: Path, identity: dict[str, Any]) -> Restored | None:
     than `identity` describes.
     """
     passed_over: list[str] = []
-    for candidate in sorted(folder.glob("step-*"), reverse=True):
+    for candidate in reversed(kept(folder)):
         try:
             files.verify_folder(candidate)
             state = files.read_json(candidate / STATE)

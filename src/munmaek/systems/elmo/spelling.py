@@ -41,7 +41,7 @@ def spell(
     steps: mean cosine 0.86 over tokens).
 
     Args:
-        model: an ELMo, new; on the device where it is to learn.
+        model: an ELMo, new, on the device of the vectors.
         ids: the words' numbers. counts: how often each entry of the vocabulary occurs.
         seconds: to take; None for `STEPS` steps.
         tell: hears what is being done and the share done.
@@ -49,17 +49,15 @@ def spell(
     assert isinstance(model, ElmoForPreTraining)
     config, words = model.config, model.elmo.words
     speller = Speller(tokenizer, config.characters, config.max_symbols)
-    device = model.softmax_bias.device
-    wanted = (vectors / vectors.std()).to(device)
+    device, wanted = vectors.device, vectors / vectors.std()
     weights = np.maximum(counts[ids], 1).astype(np.float64) ** POWER
-    edges = np.cumsum(weights) / weights.sum()
+    edges = (np.cumsum(weights) / weights.sum())[:-1]
     optimizer = torch.optim.AdamW(words.parameters(), lr=RATE, weight_decay=0.0)
     began, step, done = time.monotonic(), 0, 0.0
     while done < 1:
         chosen = np.unique(np.searchsorted(edges, uniform(_STREAM, step, np.arange(WORDS_AT_ONCE))))
-        chosen = np.minimum(chosen, len(ids) - 1)
         found = words(torch.from_numpy(speller.rows(ids[chosen])).to(device))
-        loss = (found.float() - wanted[torch.from_numpy(chosen).to(device)]).square().mean()
+        loss = (found - wanted[torch.from_numpy(chosen).to(device)]).square().mean()
         for group in optimizer.param_groups:
             group["lr"] = RATE * min(1.0, (done + 1 / STEPS) / WARMUP) * (1 - done)
         optimizer.zero_grad()
