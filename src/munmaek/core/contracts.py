@@ -282,7 +282,8 @@ class Adaptation:
             (`nn.heads.meet`).
         going_on: values of `recipe.Recipe` that differ where pre-training goes on from a model (`--init`).
         reader: (num_layers, dim, options from the settings) -> a module between encoder and pooling: (states of all
-            layers `(layers, batch, seq, dim)`, mask) -> states `(batch, seq, its own dim)`.
+            layers `(layers, batch, seq, dim)`, mask) -> states `(batch, seq, its own dim)`. Its `only_mix` is the
+            `nn.mix.ScalarMix` of the layers where it does nothing else, or None.
     """
 
     settings: Callable[[int, bool], Mapping[str, Any]] | None = None

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Generator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
@@ -13,11 +13,10 @@ from numpy.typing import NDArray
 
 from munmaek.run.model import Model
 from munmaek.run.stored import StoredRows
-from munmaek.run.tuning import Tuner, compute
+from munmaek.run.tuning import Fitted, Tuner, compute
 from munmaek.tasks import Answers, Task
 from munmaek.tasks.examples import Examples, subset
 from munmaek.tasks.labelled import Labelled, answer
-from munmaek.tasks.network import TaskModel
 from munmaek.tasks.tfidf import tfidf
 from munmaek.train.trainer import Event
 
@@ -74,7 +73,8 @@ class NetworkArm:
     """A model fine-tuned as its system is, or the same network from random weights.
 
     Args:
-        test: the test rows as the model reads them, shared by its arms.
+        test: the test rows as the model reads them, shared by its arms; where states of them may lie, those of
+            training rows may, too.
     """
 
     def __init__(
@@ -82,9 +82,9 @@ class NetworkArm:
         settings: Mapping[str, Any] | None = None, test: TestRows | None = None,
     ) -> None:  # fmt: skip
         self.question, self.model = question, model
-        self.tuner = Tuner(model, question.task, question.train, changes=settings, from_scratch=scratch,
-                           max_length=max_length)  # fmt: skip
         self.test = test or TestRows()
+        self.tuner = Tuner(model, question.task, question.train, changes=settings, from_scratch=scratch,
+                           max_length=max_length, folder=self.test.folder)  # fmt: skip
 
     def settings(self, labels: int | None) -> dict[str, Any]:
         """Settings of the fine-tuning and the longest input."""
@@ -95,8 +95,7 @@ class NetworkArm:
         """Fine-tune and answer."""
         fitted = self.tuner.fit(seed, labels, progress=progress)
         tokens = self.test.tokens(self.tuner, self.question.test)
-        own = not (self.tuner.from_scratch or fitted.settings.fresh_layers)
-        with self.test.under(fitted.network) if own else nullcontext(tokens) as rows:
+        with self.test.under(fitted) as rows:
             outputs = compute(self.model, fitted.network, rows)
         found = answer(self.question.task, fitted.answers, outputs, tokens)
         return self.question.answered(fitted.answers, found)
@@ -106,13 +105,13 @@ class TestRows:
     """The test rows as one model reads them: tokenised once, and its states of them computed once where they stay.
 
     Args:
-        folder: where states may lie while this lives; None computes them each time.
+        folder: where states may lie while this lives that are too many for memory.
     """
 
     __test__ = False
 
     def __init__(self, folder: Path | None = None) -> None:
-        self._folder = folder
+        self.folder = folder
         self._tokens: Labelled | None = None
         self._stored: StoredRows | None = None
 
@@ -120,13 +119,19 @@ class TestRows:
         """The tokens, made the first time."""
         if self._tokens is None:
             self._tokens = tuner.read(test)
-            self._stored = None if self._folder is None else StoredRows(tuner.model, self._tokens, self._folder)
+            self._stored = StoredRows(tuner.model, [self._tokens], self.folder)
         return self._tokens
 
-    def under(self, network: TaskModel) -> AbstractContextManager[Labelled]:
-        """The rows for a network on the model's own body, see `StoredRows.under`; after `tokens`."""
+    @contextmanager
+    def under(self, fitted: Fitted) -> Generator[Labelled]:
+        """The rows as a network reads them within, see `StoredRows.under`; after `tokens`."""
         assert self._tokens is not None
-        return nullcontext(self._tokens) if self._stored is None else self._stored.under(network)
+        assert self._stored is not None
+        if not fitted.own_body:
+            yield self._tokens
+            return
+        with self._stored.under(fitted.network) as (rows,):
+            yield rows
 
 
 class _Floor:

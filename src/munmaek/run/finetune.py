@@ -20,8 +20,9 @@ from munmaek.run import folder as model_folder
 from munmaek.run import rows, tuned
 from munmaek.run.model import Model
 from munmaek.run.model import load as load_model
+from munmaek.run.networks import make_network
 from munmaek.run.self_training import read_texts, self_trained
-from munmaek.run.tuning import POOLINGS, Tuner, make_network
+from munmaek.run.tuning import POOLINGS, Tuner
 from munmaek.tasks import Answers, scores
 from munmaek.tasks.defaults import Settings
 from munmaek.tasks.examples import describe
@@ -123,7 +124,7 @@ def finetune(
         named = {"epochs": epochs, "learning_rate": learning_rate, "pooling": pooling}
         changes = {**(settings or {}), **{name: value for name, value in named.items() if value is not None}}
         tuner = Tuner(loaded, kind, examples, held_out, changes=changes, from_scratch=from_scratch,
-                      max_length=max_length)  # fmt: skip
+                      max_length=max_length, folder=out / model_folder.TRAINING)  # fmt: skip
         tuner.rows(labels, seed)
         if tuner.may_be_apart and not tuner.apart and "apart" not in tuner.changes:
             notes.append(AS_ONE)

@@ -71,7 +71,8 @@ def self_trained(
     rows = surest(probabilities)
     named = [teacher.answers.classes[place] for place in probabilities.argmax(axis=1)[rows].tolist()]
     together = Examples(chosen.texts + [asked[row] for row in rows.tolist()], None, chosen.labels + named, chosen.where)
-    pupil = Tuner(tuner.model, tuner.task, together, tuner.dev, changes=tuner.changes, max_length=tuner.max_length)
+    pupil = Tuner(tuner.model, tuner.task, together, tuner.dev, changes=tuner.changes, max_length=tuner.max_length,
+                  folder=tuner.folder)  # fmt: skip
     return pupil.fit(seed, folder=folder / "pupil" if folder else None, identity=identity, progress=progress)
 
 

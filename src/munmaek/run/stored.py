@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import shutil
 import tempfile
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -29,9 +30,9 @@ TOKENS_AT_ONCE = 8_192
 KEPT_AS = np.float16
 """11 bits of precision; the half of what is on the disk otherwise."""
 MOST_KEPT = 1 << 30
-"""Bytes of states that a fine-tuning keeps in memory."""
-MOST_STORED = 4 << 30
-"""Bytes of states that test rows take on the disk."""
+"""Bytes of states that are kept in memory."""
+MOST_STORED = 16 << 30
+"""Bytes of more states that are kept on the disk, if they take no more than half of what is free there."""
 
 
 class StoredEncoder:
@@ -89,94 +90,104 @@ class StoredEncoder:
 
 
 def store(
-    model: Model, parts: Sequence[Labelled], folder: Path, precision: str, *, all_layers: bool = True
-) -> tuple[StoredEncoder, list[Labelled]]:
+    model: Model, parts: Sequence[Labelled], folder: Path | None, precision: str, *, all_layers: bool = True,
+    encoder: Encoder | None = None,
+) -> tuple[StoredEncoder, list[Labelled]]:  # fmt: skip
     """Compute every layer's state of every token of some rows, and hand the rows back with numbers of tokens as ids.
 
-    The states lie in a file without a name in `folder`, 2 bytes a number, and are gone when the encoder is.
+    The states, 2 bytes a number, lie in memory, or in a file without a name in `folder`, and are gone when the encoder
+    is.
 
     Args:
-        precision: "fp32" or "bf16". all_layers: else the last alone.
+        precision: "fp32" or "bf16". all_layers: else the last alone. encoder: instead of the model's own.
     Raises:
         JobError: there is no room on the disk.
     """
-    folder.mkdir(parents=True, exist_ok=True)
+    encoder = encoder or model.encoder
     numbered, count = _numbered(parts)
+    computed = _states(encoder, model, parts, precision, all_layers=all_layers)
+    states = _in_memory(computed, count) if folder is None else _on_disk(computed, count, folder)
+    return StoredEncoder(encoder, states), numbered
+
+
+def _in_memory(computed: Iterator[tuple[int, NDArray[Any]]], count: int) -> NDArray[Any]:
+    states = np.empty((count, 0, 0), KEPT_AS)
+    for first, vectors in computed:
+        if not states.size:
+            states = np.empty((count, *vectors.shape[1:]), KEPT_AS)
+        states[first : first + len(vectors)] = vectors
+    return states
+
+
+def _on_disk(computed: Iterator[tuple[int, NDArray[Any]]], count: int, folder: Path) -> NDArray[Any]:
+    folder.mkdir(parents=True, exist_ok=True)
     file = tempfile.TemporaryFile(dir=folder)  # noqa: SIM115 - the array below holds it
     shape: tuple[int, ...] = (0, 0)
     try:
-        for first, vectors in _states(model.encoder, model, parts, precision, all_layers=all_layers):
+        for first, vectors in computed:
             shape = vectors.shape[1:]
             file.seek(first * shape[0] * shape[1] * KEPT_AS().itemsize)
             file.write(vectors.data)
         file.flush()
     except OSError as error:
         raise files.no_room(folder / "states", error) from error
-    states = np.memmap(file, KEPT_AS, "r", shape=(count, *shape))
-    return StoredEncoder(model.encoder, states), numbered
-
-
-@contextmanager
-def states_kept(
-    model: Model, network: TaskModel, train: Labelled, dev: Labelled | None, *, same: bool = True
-) -> Generator[tuple[Labelled, Labelled | None]]:
-    """Within it a network with a frozen body looks its states up in memory, where they are computed once.
-
-    Gives the rows as the network reads them then. Nothing changes where the body learns or is a mere table of vectors,
-    where the rows are not the `same` in each epoch, or where the states would take more than `MOST_KEPT` bytes.
-    """
-    encoder, rows = network.encoder, [train] if dev is None else [train, dev]
-    numbered, count = _numbered(rows)
-    if not (same and _is_fixed(model, network)) or _bytes(shape := _shape(model, network, count)) > MOST_KEPT:
-        yield train, dev
-        return
-    network.eval()
-    states = np.empty(shape, KEPT_AS)
-    for first, vectors in _states(encoder, model, rows, _fastest(model), all_layers=shape[1] > 1):
-        states[first : first + len(vectors)] = vectors
-    with _looked_up(network, StoredEncoder(encoder, states)):
-        yield numbered[0], numbered[1] if dev is not None else None
+    return np.memmap(file, KEPT_AS, "r", shape=(count, *shape))
 
 
 class StoredRows:
-    """Rows that several networks on one model's frozen body are asked about: its states of them are computed once.
+    """Rows that networks on one frozen body read: its states of them are computed once, and looked up from then on.
 
     Args:
-        folder: where the states lie, as in `store`, while this lives.
+        parts: the rows, in parts. folder: where states lie while this lives that are too many for memory, see `store`.
     """
 
-    def __init__(self, model: Model, rows: Labelled, folder: Path) -> None:
-        self._model, self._rows, self._folder = model, rows, folder
-        self._stored: tuple[StoredEncoder, Labelled] | None = None
+    def __init__(self, model: Model, parts: Sequence[Labelled], folder: Path | None = None) -> None:
+        self._model, self._parts, self._folder = model, list(parts), folder
+        self._stored: tuple[StoredEncoder, list[Labelled]] | None = None
         self._room = True
 
     @contextmanager
-    def under(self, network: TaskModel) -> Generator[Labelled]:
-        """The rows as a network reads them that has the model's own body; within it the network looks states up.
+    def under(self, network: TaskModel) -> Generator[list[Labelled]]:
+        """The parts as a network reads them within; the body of every network that is given is the same.
 
-        Nothing changes where the body has learnt or is a mere table of vectors, where the states would take more than
-        `MOST_STORED` bytes, or where there is no room for them.
+        Nothing changes where the body learns or is a mere table of vectors, where the states would take more than
+        `MOST_KEPT` bytes of memory or `MOST_STORED` of the disk, or where there is no room for them.
         """
         fixed = _is_fixed(self._model, network)
         if fixed and self._room and self._stored is None:
             self._compute(network)
         if not fixed or self._stored is None:
-            yield self._rows
+            yield self._parts
             return
-        with _looked_up(network, self._stored[0]):
+        own, network.encoder = network.encoder, self._stored[0]
+        try:
             yield self._stored[1]
+        finally:
+            network.encoder = own
 
     def _compute(self, network: TaskModel) -> None:
-        model, shape = self._model, _shape(self._model, network, len(self._rows.ids))
-        self._room = _bytes(shape) <= MOST_STORED
+        model, shape = self._model, _shape(self._model, network, sum(len(part.ids) for part in self._parts))
+        size = KEPT_AS().itemsize * math.prod(shape)
+        folder = None if size <= MOST_KEPT else self._folder
+        self._room = size <= _most(folder)
         if not self._room:
             return
+        network.eval()
+        precision = distributed.pick_precision("auto", model.device)
         try:
-            encoder, (rows,) = store(model, [self._rows], self._folder, _fastest(model), all_layers=shape[1] > 1)
+            self._stored = store(
+                model, self._parts, folder, precision, all_layers=shape[1] > 1, encoder=network.encoder
+            )  # fmt: skip
         except JobError:
             self._room = False
-        else:
-            self._stored = encoder, rows
+
+
+def _most(folder: Path | None) -> float:
+    """Bytes that states may take in a folder; without one, in memory."""
+    if folder is None:
+        return MOST_KEPT
+    folder.mkdir(parents=True, exist_ok=True)
+    return min(MOST_STORED, shutil.disk_usage(folder).free / 2)
 
 
 def _is_fixed(model: Model, network: TaskModel) -> bool:
@@ -189,26 +200,6 @@ def _shape(model: Model, network: TaskModel, count: int) -> tuple[int, int, int]
     several = network.reader is not None or isinstance(network.head, Agreement)
     encoder = network.encoder
     return (count, model.num_layers, widest(encoder)) if several else (count, 1, encoder.dim)
-
-
-def _bytes(shape: tuple[int, int, int]) -> int:
-    """What states take."""
-    return KEPT_AS().itemsize * math.prod(shape)
-
-
-def _fastest(model: Model) -> str:
-    """The precision that the model's machine multiplies fastest."""
-    return distributed.pick_precision("auto", model.device)
-
-
-@contextmanager
-def _looked_up(network: TaskModel, stored: StoredEncoder) -> Generator[None]:
-    """Within it the network's body is another."""
-    own, network.encoder = network.encoder, stored
-    try:
-        yield
-    finally:
-        network.encoder = own
 
 
 def _numbered(parts: Sequence[Labelled]) -> tuple[list[Labelled], int]:

@@ -19,8 +19,9 @@ from munmaek.core.errors import CheckpointError, RequestError
 from munmaek.run import folder as model_folder
 from munmaek.run.model import Model
 from munmaek.run.model import load as load_model
+from munmaek.run.networks import make_network
 from munmaek.run.readings import check_alternatives, readings
-from munmaek.run.tuning import compute, make_network
+from munmaek.run.tuning import compute
 from munmaek.tasks import Answers, Task
 from munmaek.tasks.defaults import Settings, settings_for
 from munmaek.tasks.labelled import Labelled, answer, tokenise

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import copy
 import dataclasses
-from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Generator, Mapping
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,23 +14,22 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from munmaek.core.contracts import Adaptation, Encoder, System
+from munmaek.core.contracts import Adaptation, Encoder
 from munmaek.core.errors import RequestError
 from munmaek.core.recipe import Budget
 from munmaek.data.variation import VariedTokenizer
-from munmaek.nn.heads import Agreement, meeting_width
 from munmaek.run.model import Model
+from munmaek.run.networks import has_linear_head, make_network, param_groups
 from munmaek.run.readings import check_alternatives, longest, lost, may_be_apart, readings
-from munmaek.run.stored import states_kept
+from munmaek.run.stored import StoredRows
 from munmaek.tasks import Answers, Task
 from munmaek.tasks.defaults import PROBED_PER_CLASS, Settings, known_settings, settings_for
 from munmaek.tasks.examples import Examples, subset
 from munmaek.tasks.labelled import Labelled, LabelledObjective, answer, tokenise, with_targets
-from munmaek.tasks.network import TaskModel, centre, make_head, outputs, widest
+from munmaek.tasks.network import TaskModel, centre, outputs
 from munmaek.tasks.probe import probe
 from munmaek.train import checkpoint, distributed
 from munmaek.train.evidence import evidence
-from munmaek.train.optim import ParamGroup
 from munmaek.train.trainer import Event, Job, Outcome, train
 
 POOLINGS = ("mean", "max", "first", "last", "concat", "pooler")
@@ -48,7 +46,10 @@ EVIDENCE, EVIDENCE_BATCHES = "evidence", 32
 
 @dataclass(frozen=True)
 class Fitted:
-    """A trained network with what it answers, how it was trained, and its dev scores (None without a dev set)."""
+    """A trained network with what it answers, how it was trained, and its dev scores (None without a dev set).
+
+    `own_body` where its body began as the model's own, no layer of it drawn from the seed.
+    """
 
     network: TaskModel
     answers: Answers
@@ -56,6 +57,7 @@ class Fitted:
     outcome: Outcome
     num_labels: int
     scores: dict[str, float] | None
+    own_body: bool
 
 
 class Tuner:
@@ -67,6 +69,7 @@ class Tuner:
         changes: settings that differ from the defaults for the number of labels; None values are ignored.
         from_scratch: train the same network from new random weights: the column "without pre-training".
         max_length: tokens read of a text; by default what the model was pre-trained on.
+        folder: where states of a frozen body may lie that are too many for memory.
     """
 
     def __init__(
@@ -79,7 +82,9 @@ class Tuner:
         changes: Mapping[str, Any] | None = None,
         from_scratch: bool = False,
         max_length: int | None = None,
+        folder: Path | None = None,
     ) -> None:
+        self.folder, self._stored = folder, None
         self.model, self.task, self.examples, self.dev = model, task, examples, dev
         self.changes = known_settings(changes or {}, "--set")
         self.from_scratch = from_scratch
@@ -110,7 +115,9 @@ class Tuner:
         changes = dict(self.changes)
         if "reader" in own and "reader" in changes:
             changes["reader"] = {**own["reader"], **changes["reader"]}
-        linear = not self.from_scratch and has_linear_head(self.model.system, self.task)
+        linear = not self.from_scratch and has_linear_head(
+            self.model, self.task, {**own, **changes, "apart": self.apart}
+        )
         asked = changes.get("probe", self._may_probe(num_labels) and not changes.get("fresh_layers"))
         usual = settings_for(num_labels, self.model.dim, static=self.model.num_layers == 1,
                              probed=linear and asked, marked=self.task.marked)  # fmt: skip
@@ -118,6 +125,9 @@ class Tuner:
             for name in ("frozen", "unfreeze", "layer_decay"):  # random weights are there to be trained
                 own.pop(name, None)
             usual = dataclasses.replace(usual, frozen=False, probe=False)
+        if usual.probe:
+            for name in ("learning_rate", "head_rate"):  # what starts at a probe is only finished
+                own.pop(name, None)
         settings = dataclasses.replace(usual, **{**own, **changes, "apart": self.apart})
         self._check(settings, linear)
         return settings
@@ -169,7 +179,10 @@ class Tuner:
         settings = self.settings(len(rows))
         network, dev = self._network(answers, settings, seed), self._dev_tokens()
         variant = self._variant(rows, data, settings.subword_dropout, seed)
-        with states_kept(self.model, network, data, dev, same=variant is None) as (data, dev):
+        own_body = not (self.from_scratch or settings.fresh_layers)
+        parts = [data] if dev is None else [data, dev]
+        with self._looked_up(network, parts, same=variant is None, shared=own_body and labels is None) as (data, *rest):
+            dev = rest[0] if rest else None
             if self.task.marked:
                 centre(network.eval(), data)
             if settings.probe:
@@ -187,7 +200,23 @@ class Tuner:
                     identity=dict(identity or {}) | {"seed": seed, "settings": dataclasses.asdict(settings)},
                 )
             )  # fmt: skip
-        return Fitted(network, answers, settings, outcome, len(rows), best_scores(outcome))
+        return Fitted(network, answers, settings, outcome, len(rows), best_scores(outcome), own_body)
+
+    @contextmanager
+    def _looked_up(
+        self, network: TaskModel, parts: list[Labelled], *, same: bool, shared: bool
+    ) -> Generator[list[Labelled]]:
+        """Rows as the network reads them within: the states of a frozen body are looked up, not computed each epoch.
+
+        `same`: the rows are those of every epoch; `shared`: of every seed, too.
+        """
+        if not same:
+            yield parts
+            return
+        stored = (self._stored if shared else None) or StoredRows(self.model, parts, self.folder)
+        self._stored = stored if shared else None
+        with stored.under(network) as found:
+            yield found
 
     def notes(self) -> list[str]:
         """What the model cannot read of the training and dev texts, among those tokenised whole so far."""
@@ -289,54 +318,6 @@ class Tuner:
             return {EVIDENCE: evidence(module, objective, data, seed=seed, batch_tokens=batch_tokens)}
 
         return look
-
-
-def make_network(
-    system: System, encoder: Encoder, task: Task, answers: Answers, settings: Settings, seed: int = 0
-) -> TaskModel:
-    """An encoder with a fresh head, and the system's own reader of its layers; weights are a function of the seed."""
-    adaptation = system.adaptation or Adaptation()
-    reader, dim = None, encoder.dim
-    if adaptation.reader is not None and not task.marked:
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seed)
-            reader = adaptation.reader(encoder.num_layers, encoder.dim, settings.reader)
-        dim = int(reader.dim)  # type: ignore[arg-type]
-    per_token = task.per_token is not None
-    if task.marked:
-        head: torch.nn.Module = Agreement(encoder.num_layers, widest(encoder), task.num_outputs(answers))
-    else:
-        usual = partial(make_head, apart=settings.apart)
-        own_head = usual if per_token else adaptation.head or usual
-        width = 3 * dim if settings.pooling == "concat" and not per_token else dim
-        head = own_head(
-            meeting_width(width) if settings.apart else width, task.num_outputs(answers), settings.dropout, seed
-        )
-    auxiliary = adaptation.auxiliary if settings.auxiliary else None
-    return TaskModel(encoder, head, settings.pooling, auxiliary, reader, settings.frozen, task.chooses,
-                     per_token, settings.apart)  # fmt: skip
-
-
-def has_linear_head(system: System, task: Task) -> bool:
-    """Whether rows are answered by one linear map of what the encoder gives, nothing of the system's own between."""
-    own = system.adaptation or Adaptation()
-    return task.marked or (task.per_token is None and own.reader is None and own.head is None)
-
-
-def param_groups(network: TaskModel, settings: Settings) -> list[ParamGroup]:
-    """What stands on the encoder, and, unless it is frozen, its layers from the bottom.
-
-    A layer has its share of the rate, the top's being 1, and with `unfreeze` the moment at which it begins to learn.
-    """
-    layers = [] if network.frozen else network.encoder.layer_groups()
-    top = len(layers) - 1
-    wait = min(settings.unfreeze / settings.epochs, 0.5 / max(1, len(layers)))
-    groups = [
-        ParamGroup(group, settings.layer_decay ** (top - place), wait * (top - place + 1))
-        for place, group in enumerate(layers)
-    ]
-    new = [*network.head.parameters(), *(network.reader.parameters() if network.reader else ())]
-    return [*groups, ParamGroup(new, settings.head_rate)]
 
 
 def _is_noise(found: Mapping[str, float]) -> bool:

@@ -12,6 +12,7 @@ from torch import nn
 
 from munmaek.core.contracts import Encoder
 from munmaek.nn.heads import Agreement, Linear, Meeting, meet
+from munmaek.nn.mix import ScalarMix
 from munmaek.nn.pooling import pool
 from munmaek.tasks.labelled import MARKED, Labelled, by_length
 
@@ -67,6 +68,11 @@ class TaskModel(nn.Module):
         last = self.head.get_submodule("output")
         assert isinstance(last, nn.Linear)
         return last
+
+    @property
+    def only_mix(self) -> ScalarMix | None:
+        """The mix of layers that is all the reader does; None where it does more, and without one."""
+        return getattr(self.reader, "only_mix", None)
 
     def train(self, mode: bool = True) -> TaskModel:
         """Training mode; a frozen body stays in evaluation mode."""

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import nn
 
 from munmaek.tasks.labelled import Labelled
@@ -24,24 +28,32 @@ def probe(model: TaskModel, task: Task, data: Labelled) -> None:
     lost on the way; fine-tuning that begins with the probe (LP-FT, Kumar 2022, arXiv:2202.10054) has less to bend.
     Each coordinate of the vectors is brought to mean 0 and variance 1, the task's loss with a penalty on the weights is
     minimised by L-BFGS, and the scaling is folded into the head. Deviates: Kumar chooses the penalty on held-out rows;
-    here it is fixed. The model is left in evaluation mode; the caller chooses its precision.
+    here it is fixed. Where the layers are mixed, their shares s_j (Peters 2018 equation 1) are found together with the
+    head, and gamma is left at what it is. The model is left in evaluation mode; the caller chooses its precision.
 
     Args:
-        model: its head has an output layer and nothing else that learns, and answers rows, not tokens.
+        model: its head has an output layer and nothing else that learns, and answers rows, not tokens; a reader of its
+            layers only mixes them, and pooling takes a mix's vector to be the mix of the layers' (all but max and
+            concat do).
         data: the training rows with their targets.
     """
     head = model.eval().output
-    found = torch.from_numpy(vectors(model, data))
-    every = found.flatten(0, -2)
-    mean, scale = every.mean(0), every.std(0, correction=0).clamp(min=SMALLEST)
-    found = (found - mean) / scale
+    layers = torch.stack([torch.from_numpy(found) for found in _each_layer(model, data)])
     targets = torch.from_numpy(data.targets)
     weight, bias = (nn.Parameter(torch.zeros(part.shape)) for part in (head.weight, head.bias))
-    optimizer = torch.optim.LBFGS([weight, bias], max_iter=MOST_ITERATIONS, line_search_fn="strong_wolfe")
+    scores = nn.Parameter(torch.zeros(len(layers)))
+    optimizer = torch.optim.LBFGS([weight, bias, scores], max_iter=MOST_ITERATIONS, line_search_fn="strong_wolfe")
+
+    def scaled() -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        """The vectors by the layers' present shares, and their mean and scale."""
+        found = torch.einsum("l,l...->...", torch.softmax(scores, 0), layers)
+        every = found.flatten(0, -2)
+        return found, every.mean(0), every.std(0, correction=0).clamp(min=SMALLEST)
 
     def loss() -> torch.Tensor:
         optimizer.zero_grad()
-        outputs = nn.functional.linear(found, weight, bias)
+        found, mean, scale = scaled()
+        outputs = nn.functional.linear((found - mean) / scale, weight, bias)
         summed, _ = task.loss(outputs.squeeze(-1) if model.chooses else outputs, targets)
         total = summed + PENALTY / 2 * weight.square().sum()
         total.backward()
@@ -50,5 +62,23 @@ def probe(model: TaskModel, task: Task, data: Labelled) -> None:
     with torch.enable_grad(), torch.autocast("cpu", enabled=False):
         optimizer.step(loss)
     with torch.no_grad():
+        _, mean, scale = scaled()
         head.weight.copy_(weight / scale)
         head.bias.copy_(bias - (weight / scale) @ mean)
+        if model.only_mix is not None:
+            model.only_mix.scores.copy_(scores)
+
+
+def _each_layer(model: TaskModel, data: Labelled) -> Iterator[NDArray[np.float32]]:
+    """What the head is given of every row by each layer alone, where layers are mixed; else once, as it is."""
+    mix = model.only_mix
+    if mix is None:
+        yield vectors(model, data)
+        return
+    before = mix.scores.detach().clone()
+    for layer in range(len(before)):
+        with torch.no_grad():
+            mix.scores.fill_(float("-inf"))[layer] = 0.0
+        yield vectors(model, data)
+    with torch.no_grad():
+        mix.scores.copy_(before)

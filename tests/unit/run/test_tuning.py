@@ -11,8 +11,9 @@ from munmaek import tasks
 from munmaek.core.errors import RequestError
 from munmaek.data.tables import read_table
 from munmaek.run.model import Model, load
+from munmaek.run.networks import param_groups
 from munmaek.run.readings import longest
-from munmaek.run.tuning import Tuner, compute, param_groups
+from munmaek.run.tuning import Tuner, compute
 from munmaek.tasks.examples import Examples, from_table
 
 CHANGES = {"epochs": 2, "learning_rate": 2e-3}

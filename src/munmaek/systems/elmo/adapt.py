@@ -1,7 +1,7 @@
 """ELMo in a task: all layers mixed, then a BiLSTM of the task's own, on frozen states (Peters 2018 §3.2-3.3).
 
 Deviates where labels of whole texts are few: the mixed states go to the head as they are, since the weights of a BiLSTM
-would have to be learnt from those labels alone.
+would have to be learnt from those labels alone, and mix and head start where regression finds them (tasks/probe.py).
 """
 
 # ruff: noqa: F722
@@ -44,6 +44,11 @@ class Reader(nn.Module):
         self.dropout = Dropout(dropout)
         self.lstm = BiLstm(dim, cells) if cells else None
 
+    @property
+    def only_mix(self) -> ScalarMix | None:
+        """The mix, where nothing but dropout follows it."""
+        return self.mix if self.lstm is None else None
+
     def forward(
         self, states: Float[Tensor, "layers batch seq dim"], mask: Bool[Tensor, "batch seq"]
     ) -> Float[Tensor, "batch seq two_cells"]:
@@ -74,6 +79,7 @@ def settings(num_labels: int, per_token: bool = False) -> Mapping[str, Any]:
     """The encoder is frozen, and with frozen=false learns at 3e-4.
 
     What stands on it learns at 1.5e-3, with few labels of whole texts at 0.03: then that is a linear map and the mix.
+    Where those start at the probe, all rates are the probe's.
     """
     if num_labels < FEW_LABELS and not per_token:
         return {"frozen": True, "learning_rate": 3e-4, "head_rate": 100.0, "pooling": "mean", "reader": {"cells": 0}}

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from sklearn.linear_model import LogisticRegression
 
 from munmaek.core.errors import RequestError
 from munmaek.run import folder as model_folder
@@ -17,6 +18,9 @@ from munmaek.run.tuning import Tuner
 from munmaek.systems.elmo.adapt import ADAPTATION, FEW_LABELS, Reader
 from munmaek.tasks import load as load_task
 from munmaek.tasks.examples import Examples
+from munmaek.tasks.labelled import Labelled, with_targets
+from munmaek.tasks.network import TaskModel, outputs, vectors
+from munmaek.tasks.probe import PENALTY, SMALLEST, probe
 
 GOOD, BAD = ("눈이 예쁘다", "배가 좋았다", "강가에서 좋았다"), ("말을 들었다", "밤에 내렸다", "처음보는 달렸다")
 
@@ -101,6 +105,67 @@ def test_few_labels_do_without_an_lstm(run: Path) -> None:
     torch.testing.assert_close(reader.eval()(states, mask), reader.mix(states))
     assert "cells" not in ADAPTATION.settings(FEW_LABELS, False).get("reader", {})  # type: ignore[misc]
     assert ADAPTATION.settings(48, True) == ADAPTATION.settings(FEW_LABELS, False)  # type: ignore[misc]
+
+
+def fresh(subject: Tuner) -> tuple[TaskModel, Labelled]:
+    """A network that has learnt nothing, and the rows with their targets."""
+    answers = subject.task.fit(["0", "1"], "")
+    data = with_targets(subject.read(subject.examples), subject.task, answers, subject.examples.labels, "rows")
+    return subject._network(answers, subject.settings(48), 0), data
+
+
+def regression(found: np.ndarray, targets: np.ndarray) -> tuple[float, np.ndarray]:
+    """The probe's objective at its least for vectors as they are, and the logits there: scikit-learn's."""
+    scaled = (found - found.mean(0)) / np.maximum(found.std(0), SMALLEST)
+    # with two classes scikit-learn has one weight w where a softmax has w / 2 and -w / 2, half its squares
+    peer = LogisticRegression(C=2 / PENALTY, tol=1e-10, max_iter=5_000).fit(scaled, targets)
+    logits = peer.decision_function(scaled)
+    loss = np.logaddexp(0, np.where(targets == 1, -logits, logits)).sum()
+    return float(loss + PENALTY / 4 * np.square(peer.coef_).sum()), logits
+
+
+def test_the_probe_finds_the_shares_of_the_layers_together_with_the_map(run: Path) -> None:
+    subject = tuner(run)
+    network, data = fresh(subject)
+    mix = network.only_mix
+    assert mix is not None
+    start = {name: value.clone() for name, value in network.state_dict().items()}
+    probe(network, subject.task, data)
+    least, wanted = regression(vectors(network, data), data.targets)
+    logits = outputs(network, data)
+    assert logits[:, 1] - logits[:, 0] == pytest.approx(wanted, abs=2e-3), "at these shares there is no better map"
+    shares = mix.weights().detach()
+    assert shares.sum() == pytest.approx(1.0)
+    others = [
+        torch.zeros(3),
+        *torch.eye(3).mul(30.0),
+        *(shares.log() + 0.2 * torch.eye(3)),
+        *(shares.log() - 0.2 * torch.eye(3)),
+    ]
+    for scores in others:
+        with torch.no_grad():
+            mix.scores.copy_(scores)
+        assert regression(vectors(network, data), data.targets)[0] > least - 1e-3
+    assert np.ptp(shares.numpy()) > 0.05, "there is something to find"
+    assert moved(start, network) == {"reader.mix.scores", "head.output.weight", "head.output.bias"}
+
+
+def test_few_labels_start_at_the_probe_where_there_is_only_a_mix(run: Path) -> None:
+    subject = tuner(run)
+    assert subject.settings(100).probe
+    assert subject.settings(100).head_rate == 1.0
+    assert subject.settings(100).frozen
+    assert not subject.settings(59).probe, "less than thirty of each class"
+    assert subject.settings(59).head_rate == 100.0
+    assert not subject.settings(FEW_LABELS).probe
+    assert not tuner(run, reader={"cells": 16}).settings(100).probe
+    assert not tuner(run, pooling="max").settings(100).probe, "the most of a mix is not the mix of the most"
+    with pytest.raises(RequestError, match="probe"):
+        tuner(run, reader={"cells": 16}, probe=True).settings(100)
+    fitted = tuner(run, probe=True, epochs=0.01, learning_rate=1e-12).fit(0)
+    network, data = fresh(subject)
+    probe(network, subject.task, data)
+    assert outputs(fitted.network, data) == pytest.approx(outputs(network, data), abs=0.05)
 
 
 def test_wrong_settings_are_said(run: Path) -> None:

@@ -20,9 +20,10 @@ from munmaek.run import tuned
 from munmaek.run.evaluate import evaluate
 from munmaek.run.finetune import finetune
 from munmaek.run.model import load
+from munmaek.run.networks import param_groups
 from munmaek.run.predict import predict
 from munmaek.run.pretrain import layer_groups, pretrain, sort_settings, usual_recipe
-from munmaek.run.tuning import Tuner, param_groups
+from munmaek.run.tuning import Tuner
 from munmaek.systems.ulmfit.adapt import FACTOR, ConcatHead, head, settings
 from munmaek.tasks.examples import from_table
 from munmaek.train.optim import build_optimizer
