@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import math
+import mmap as maps
 import shutil
 import tempfile
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from mmap import ACCESS_READ, mmap
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +35,9 @@ MOST_KEPT = 1 << 30
 """Bytes of states that are kept in memory."""
 MOST_STORED = 16 << 30
 """Bytes of more states that are kept on the disk, if they take no more than half of what is free there."""
+LET_GO: int | None = getattr(maps, "MADV_DONTNEED", None)
+"""What tells the system that pages of a file need not stay in memory, where it can be told: they would count as the
+process's own."""
 
 
 class StoredEncoder:
@@ -40,10 +45,13 @@ class StoredEncoder:
 
     Args:
         states: (tokens, layers, dim). layers: those to be read, in that order; None is all.
+        mapped: the file that the states lie in, if they do: what was read of it is let go again.
     """
 
-    def __init__(self, source: Encoder, states: NDArray[Any], layers: Sequence[int] | None = None) -> None:
-        self._source, self._states = source, states
+    def __init__(
+        self, source: Encoder, states: NDArray[Any], layers: Sequence[int] | None = None, mapped: mmap | None = None
+    ) -> None:
+        self._source, self._states, self._mapped = source, states, mapped
         self._layers = np.arange(states.shape[1]) if layers is None else np.array(list(layers))
         self.module: nn.Module = nn.Module()
         self.tokenizer, self.max_length = source.tokenizer, source.max_length
@@ -51,13 +59,20 @@ class StoredEncoder:
 
     def only(self, layers: Sequence[int]) -> StoredEncoder:
         """The same tokens with some of the layers."""
-        return StoredEncoder(self._source, self._states, layers)
+        return StoredEncoder(self._source, self._states, layers, self._mapped)
+
+    def _read(self, tokens: NDArray[np.integer], layers: NDArray[np.integer]) -> NDArray[np.float32]:
+        """The states `(..., layers, dim)` of tokens `(...)`."""
+        found = self._states[tokens[..., None], layers].astype(np.float32)
+        if self._mapped is not None and LET_GO is not None:
+            self._mapped.madvise(LET_GO)
+        return found
 
     def sizes(self, tokens: NDArray[np.integer]) -> NDArray[np.float32]:
         """The root mean square of each layer's numbers over some tokens, `(layers,)`."""
         total = np.zeros(self.num_layers)
         for start in range(0, len(tokens), TOKENS_AT_ONCE):
-            part = self._states[tokens[start : start + TOKENS_AT_ONCE, None], self._layers].astype(np.float32)
+            part = self._read(tokens[start : start + TOKENS_AT_ONCE], self._layers)
             total += np.square(part).mean(axis=2).sum(axis=0)
         return np.sqrt(total / max(1, len(tokens))).astype(np.float32)
 
@@ -75,8 +90,7 @@ class StoredEncoder:
     def forward(self, inputs: Mapping[str, torch.Tensor], all_layers: bool = False) -> torch.Tensor:
         """The states `(batch, seq, dim)` of the last of the layers, or `(layers, batch, seq, dim)`; no gradient."""
         ids = inputs["input_ids"]
-        layers = self._layers if all_layers else self._layers[-1:]
-        found = self._states[ids.cpu().numpy()[..., None], layers].astype(np.float32)
+        found = self._read(ids.cpu().numpy(), self._layers if all_layers else self._layers[-1:])
         states = torch.from_numpy(found).movedim(2, 0).to(ids.device)
         return states if all_layers else states[0]
 
@@ -106,8 +120,10 @@ def store(
     encoder = encoder or model.encoder
     numbered, count = _numbered(parts)
     computed = _states(encoder, model, parts, precision, all_layers=all_layers)
-    states = _in_memory(computed, count) if folder is None else _on_disk(computed, count, folder)
-    return StoredEncoder(encoder, states), numbered
+    if folder is None:
+        return StoredEncoder(encoder, _in_memory(computed, count)), numbered
+    states, mapped = _on_disk(computed, count, folder)
+    return StoredEncoder(encoder, states, mapped=mapped), numbered
 
 
 def _in_memory(computed: Iterator[tuple[int, NDArray[Any]]], count: int) -> NDArray[Any]:
@@ -119,19 +135,20 @@ def _in_memory(computed: Iterator[tuple[int, NDArray[Any]]], count: int) -> NDAr
     return states
 
 
-def _on_disk(computed: Iterator[tuple[int, NDArray[Any]]], count: int, folder: Path) -> NDArray[Any]:
+def _on_disk(computed: Iterator[tuple[int, NDArray[Any]]], count: int, folder: Path) -> tuple[NDArray[Any], mmap]:
     folder.mkdir(parents=True, exist_ok=True)
-    file = tempfile.TemporaryFile(dir=folder)  # noqa: SIM115 - the array below holds it
     shape: tuple[int, ...] = (0, 0)
-    try:
-        for first, vectors in computed:
-            shape = vectors.shape[1:]
-            file.seek(first * shape[0] * shape[1] * KEPT_AS().itemsize)
-            file.write(vectors.data)
-        file.flush()
-    except OSError as error:
-        raise files.no_room(folder / "states", error) from error
-    return np.memmap(file, KEPT_AS, "r", shape=(count, *shape))
+    with tempfile.TemporaryFile(dir=folder) as file:
+        try:
+            for first, vectors in computed:
+                shape = vectors.shape[1:]
+                file.seek(first * shape[0] * shape[1] * KEPT_AS().itemsize)
+                file.write(vectors.data)
+            file.flush()
+        except OSError as error:
+            raise files.no_room(folder / "states", error) from error
+        mapped = mmap(file.fileno(), 0, access=ACCESS_READ)
+    return np.frombuffer(mapped, KEPT_AS).reshape(count, *shape), mapped
 
 
 class StoredRows:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from contextlib import nullcontext
 from pathlib import Path
@@ -10,8 +11,10 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
 from munmaek import tasks
+from munmaek.core import runtime
 from munmaek.core.errors import JobError
 from munmaek.data.tables import read_table
 from munmaek.data.usages import join
@@ -212,3 +215,21 @@ def test_without_room_rows_are_read_each_time(fresh: Fresh, tmp_path: Path, monk
         found, asked = answers(arm, monkeypatch, full)
         assert asked == times
         np.testing.assert_array_equal(found, wanted)
+
+
+@pytest.mark.skipif(stored.LET_GO is None or not sys.platform.startswith("linux"), reason="nothing lets pages go here")
+def test_states_on_the_disk_are_not_held_in_memory(tmp_path: Path) -> None:
+    count, layers, dim = 60_000, 2, 500
+    parts = ((first, np.full((1_000, layers, dim), first / 1_000, np.float16)) for first in range(0, count, 1_000))
+    states, mapped = stored._on_disk(parts, count, tmp_path)
+    source: Any = SimpleNamespace(tokenizer=None, max_length=8)
+    encoder = stored.StoredEncoder(source, states, mapped=mapped)
+    assert list(tmp_path.iterdir()) == []
+    runtime.forget_peak_memory()
+    before = runtime.peak_memory()
+    for first in range(0, count, 1_000):
+        found = encoder.forward({"input_ids": torch.arange(first, first + 1_000).reshape(1, -1)}, all_layers=True)
+        assert found.shape == (layers, 1, 1_000, dim)
+        assert (found == first / 1_000).all()
+    assert states.nbytes == 120_000_000
+    assert runtime.peak_memory() - before < states.nbytes / 2
