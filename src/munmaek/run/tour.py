@@ -18,8 +18,9 @@ SMALL = {"tokenizer": "morpheme", "vocab_size": 4_000}
 the particle."""
 FAST = {"optimizer": "muon", "muon_rate": 0.04, "batch_tokens": 1024}
 OWN: dict[str, dict[str, Any]] = {
-    "elmo": {"words": "auto", "settings": {**FAST, "learning_rate": 1.5e-2, "cells": 256, "dim": 256}},
-    "ulmfit": {"settings": {**FAST, "learning_rate": 1.2e-2, "memory": 32}},
+    "elmo": {"words": "auto",
+             "settings": {**FAST, "learning_rate": 5e-3, "cells": 256, "dim": 256, "memory": 64}},
+    "ulmfit": {"words": "auto", "settings": {**FAST, "learning_rate": 1.2e-2, "memory": 32}},
     "gpt": {"settings": {"num_layers": 4, "batch_tokens": 1024, "learning_rate": 1e-2}},
     "bert": {"words": "auto",
              "settings": {"num_layers": 4, "batch_tokens": 2048, "learning_rate": 1e-2, "mask_rate": 0.5,

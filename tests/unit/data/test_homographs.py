@@ -12,7 +12,7 @@ import pytest
 from munmaek.core.contracts import Corpus
 from munmaek.core.errors import RequestError
 from munmaek.data import homographs
-from munmaek.data.homographs.grammar import load_grammar, pieces_of
+from munmaek.data.homographs.grammar import load_grammar, pieces_of, template, with_cues
 from munmaek.data.homographs.style import FORMAL, INFORMAL_STYLE, PLAIN, POLITE, restyle
 from munmaek.data.korean import decompose
 from munmaek.report.wording import notice
@@ -121,6 +121,58 @@ def test_context_decides_because_senses_share_what_follows_the_word(documents):
         if any(by_sense[a] & by_sense[b] for a in by_sense for b in by_sense if a < b)
     ]
     assert len(shared) >= 45
+
+
+def test_phrases_on_either_side_of_a_homograph_tell_its_sense(documents):
+    rules = load_grammar()
+    phrases = {scene.name: ["".join(piece.text for piece in cue) for cue in scene.cues] for scene in rules.scenes}
+    words = {scene.name: (scene.word, scene.sense) for scene in rules.scenes}
+    sides, twice = Counter(), 0
+    told = [document for document in documents if phrases[document.scene]]
+    for document in told:
+        word, sense = words[document.scene]
+        spots = [
+            (place, spot) for place, sentence in enumerate(document.sentences) for spot in sentence.homographs
+            if (spot.word, spot.sense) == (word, sense)
+        ]  # fmt: skip
+        (first, _, spot), (last, _, final) = (
+            (document.sentences[place].text, place, spot) for place, spot in (spots[0], spots[-1])
+        )
+        after = first[spot.end :] + " ".join(s.text for s in document.sentences[spots[0][0] + 1 :])
+        before = " ".join(s.text for s in document.sentences[: spots[-1][0]]) + last[: final.start]
+        sides["after the first"] += any(phrase in after for phrase in phrases[document.scene])
+        sides["before the last"] += any(phrase in before for phrase in phrases[document.scene])
+        twice += any(
+            sum(phrase in sentence.text for phrase in phrases[document.scene]) > 1 for sentence in document.sentences
+        )
+    assert min(sides.values()) > 0.8 * len(told)
+    assert twice > 0.4 * len(told)
+
+
+def test_a_line_gets_a_phrase_only_where_its_homograph_begins_a_noun_phrase():
+    lines = {
+        "@이 줄지어 갔다": "~ @이 줄지어 갔다",
+        "{사람}은/는 @을 보았다": "{사람}은/는 ~ @을 보았다",
+        "{날} 언덕에서 @을 보았다": "{날} 언덕에서 ~ @을 보았다",
+    }
+    refused = [
+        "어린 @은 울었다",
+        "갓 태어난 @이 울었다",
+        "우리는 @했다",
+        "대장장이 @이 만들었다",
+        "비가 왔다",
+        "@이 꿀을 모았다",
+    ]
+    cues = ["꿀을 모으는"]
+    for line, cued in lines.items():
+        found = with_cues(template(line, "벌", "bee"), "벌", "bee", cues)
+        assert found.source == line
+        assert found.cued is not None
+        assert found.cued.source == cued
+        assert found.cues == (pieces_of(cues[0]),)
+        assert with_cues(template(line, "벌", "bee"), "벌", "bee", []).cued is None
+    for line in refused:
+        assert with_cues(template(line, "벌", "bee"), "벌", "bee", cues).cued is None, line
 
 
 def fits(word: str, particle: str) -> bool:

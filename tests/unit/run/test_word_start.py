@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 
@@ -15,6 +16,7 @@ from munmaek.run.model import Model, load
 from munmaek.run.prepare import prepare
 from munmaek.run.pretrain import pretrain, usual_recipe
 from munmaek.run.word_start import SPREAD, _vectors, split_budget, split_for_spelling
+from munmaek.systems.elmo.spelling import without_the_common
 
 CORPUS = [["배우 연기 정말 좋다", "음악 정말 좋다"], ["결말 너무 싫다", "화면 너무 싫다"]] * 20
 STILL = {"learning_rate": 1e-12, "muon_rate": 1e-12, "batch_tokens": 256, "max_length": 32}
@@ -65,18 +67,39 @@ def test_what_computes_vectors_from_spelling_is_taught_them(tmp_path: Path) -> N
     plain = load(trained("elmo", tmp_path / "plain", tokenizer=words), "cpu")
     model = load(words, "cpu")
     numbers = torch.tensor([number for word, number in model.tokenizer.vocab().items() if not word.startswith("[")])
+    tokens = model.tokenizer.encode_batch([text for document in CORPUS for text in document], special=False)
+    counts = np.bincount([number for text in tokens for number in text.ids], minlength=model.tokenizer.vocab_size)
     taken = _vectors(model).detach()[numbers]
-    taken = taken - taken.mean(0)
+    target = without_the_common(taken, counts[numbers])
 
     def cosines(found: torch.Tensor) -> torch.Tensor:
-        return torch.cosine_similarity(found, taken)
+        return torch.cosine_similarity(found, target)
 
     def spelt(of: Model) -> torch.Tensor:
         return of.module.elmo.words(torch.from_numpy(of.encoder.speller.rows(numbers.numpy()))).detach()
 
     assert cosines(spelt(started)).min() > 0.98 > 0.5 > cosines(spelt(plain)).mean()
-    assert cosines(embeddings(tmp_path / "started")[numbers]).min() > 0.99, "the softmax starts there, too"
     assert spelt(started).std() == pytest.approx(1.0, rel=0.05)
+    softmax = torch.cosine_similarity(embeddings(tmp_path / "started")[numbers], taken - taken.mean(0))
+    assert softmax.min() > 0.99, "the softmax starts at the vectors, too"
+
+
+def test_what_all_words_share_is_taken_off_their_vectors() -> None:
+    drawn = np.random.default_rng(0)
+    own, common, strong = (drawn.standard_normal((n, 200)).astype(np.float32) for n in (500, 1, 2))
+    shares, counts = drawn.standard_normal((500, 2)).astype(np.float32) * [9, 5], drawn.integers(1, 90, 500)
+    vectors = torch.from_numpy((own + 5 * common + shares @ strong).astype(np.float32))
+    found = without_the_common(vectors, counts).numpy()
+    assert np.abs(counts @ found / counts.sum()).max() < 1e-4, "no mean over tokens is left"
+    share = (counts / counts.sum())[:, None]
+    # the plain twin: numpy's singular vectors of the centred words, each weighing as much as it has tokens
+    centred = vectors.numpy() - (share * vectors.numpy()).sum(0)
+    top = np.linalg.svd(np.sqrt(share) * centred, full_matrices=False)[2][:2]
+    np.testing.assert_allclose(found, centred - centred @ top.T @ top, atol=1e-3)
+    assert (np.abs(found @ strong.T).max(0) < 0.2 * np.abs(centred @ strong.T).max(0)).all()
+    narrow = torch.from_numpy(own[:, :40])
+    even = np.ones(500, np.int64)
+    torch.testing.assert_close(without_the_common(narrow, even), narrow - narrow.mean(0), atol=1e-5, rtol=0)
 
 
 def test_of_a_time_a_twentieth_is_for_spelling_where_vectors_are_spelt() -> None:

@@ -11,7 +11,7 @@ sentence templates and phrases that the training part never uses, and the two se
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import islice
@@ -66,6 +66,10 @@ PARTS = ("train", "held_out", "all")
 MOST_REMEMBERED = 50_000
 """A corpus of so many documents is made once and remembered: whoever compares systems reads it once a system."""
 
+FRAMED, DOUBLE, CUED = 70, 70, 50
+"""Per cent: documents with a sentence whose phrases tell the sense, of these sentences those with two such phrases, and
+of the others those that get one where there is room. So what follows a homograph says what it means, as what comes
+before does: a reader of one side has either."""
 _HELD_HASH = 8
 _HELD_IN_ALL = 20
 _STYLE_WEIGHTS = (0, 0, 0, 0, 1, 2, 2, 2, 3, 3)
@@ -282,9 +286,9 @@ def _compose(rules: Grammar, draws: Draws, *, unseen: bool, scene: Scene | None 
         chosen = sorted([*chosen, draws.pick(scene.held)], key=lambda line: line.place)
     sentences += [_said(speaker, line, unseen=line in scene.held) for line in chosen]
     if held_cue:
-        sentences.append(_framed(speaker, scene.held_cues, unseen=True))
-    elif scene.cues and draws.below(100) < 45:
-        sentences.append(_framed(speaker, scene.cues))
+        _add_framed(speaker, sentences, scene.held_cues, unseen=True)
+    elif scene.cues and draws.below(100) < FRAMED:
+        _add_framed(speaker, sentences, scene.cues)
     own, shared = scene.verdicts[sentiment], rules.verdicts[sentiment]
     sentences.append(_said(speaker, draws.pick(own)))
     if draws.below(100) < 45:
@@ -301,13 +305,24 @@ def _some(draws: Draws, lines: tuple[Template, ...], count: int) -> list[Templat
     return chosen
 
 
-def _said(speaker: Speaker, line: Template, cue: Pieces = (), unseen: bool = False) -> Sentence:
-    text, marks = speaker.say(line, cue)
+def _said(speaker: Speaker, line: Template, cues: Sequence[Pieces] = (), unseen: bool = False) -> Sentence:
+    """A sentence; one that has no cue of its own may get one of the scene's, where its homograph has room for it."""
+    if line.cued and speaker.draws.below(100) < CUED:
+        line, cues = line.cued, (speaker.draws.pick(line.cues),)
+    text, marks = speaker.say(line, cues)
     return Sentence(text, tuple(marks), unseen)
 
 
-def _framed(speaker: Speaker, cues: tuple[Pieces, ...], unseen: bool = False) -> Sentence:
+def _add_framed(speaker: Speaker, sentences: list[Sentence], cues: tuple[Pieces, ...], unseen: bool = False) -> None:
+    """A sentence with one of the cues comes last, or one with that and then another of the scene's, at any place."""
     rules, scene, draws = speaker.grammar, speaker.scene, speaker.draws
+    first = draws.pick(cues)
+    if draws.below(100) < DOUBLE:
+        place = 1 + draws.below(len(sentences))
+        second = draws.pick([cue for cue in scene.cues if cue != first])
+        frame = rules.frame(scene, draws.pick(rules.double_frames))
+        sentences.insert(place, _said(speaker, frame, (first, second), unseen))
+        return
     own = rules.word_frames.get(scene.word, ())
     source = draws.pick(own if own and draws.below(2) else rules.frames)
-    return _said(speaker, rules.frame(scene, source), draws.pick(cues), unseen)
+    sentences.append(_said(speaker, rules.frame(scene, source), (first,), unseen))

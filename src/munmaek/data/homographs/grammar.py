@@ -7,7 +7,8 @@ A template is one sentence in the plain level without its full stop:
     [어제|그제]     one of these
     {눈:eye}       a homograph with its sense
     @              the scene's own homograph with the scene's sense
-    ~              a phrase that goes before the scene's homograph and tells its sense (a cue); in shared frames only
+    ~              a phrase that goes before the scene's homograph and tells its sense (a cue); in shared frames only,
+                   one or two, each a phrase of its own
     이/가          after a slot, a choice or a homograph: the particle that fits its last syllable
 """
 
@@ -17,7 +18,7 @@ import hashlib
 import re
 import tomllib
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from importlib.resources import files
 from typing import Any, NamedTuple, TypeVar
@@ -31,6 +32,12 @@ from munmaek.data.korean import particle as particle_of
 PAIRS = ("은/는", "이/가", "을/를", "과/와", "으로/로", "이랑/랑", "이나/나", "이라/라", "이었/였")
 _TOKEN = re.compile(r"\{(?P<slot>[^{}]+)\}|\[(?P<choice>[^\[\]]+)\]|(?P<focus>@)|(?P<cue>~)|(?P<text>[^\[\]{}@~]+)")
 _PAIR = re.compile("|".join(map(re.escape, (*PAIRS, "와/과"))))
+_ROOM = re.compile(
+    r"(?:^|(?:(?<!장)이|[가을를자니고며면]|에|에서|에게|으로|께서는|에는|은/는|이/가|을/를) )(?=@(?!하|되|받|액|인 ))"
+)
+"""Before a homograph that begins a noun phrase: at the start, or after a particle or an ending that closes what was
+before; 은 and 는 alone may be a verb's (먹은 @), what qualifies the homograph already leaves no room, and neither does
+what makes a verb of it (연기되었다)."""
 _HELD_BODY = 2
 _ROW = 96
 _Option = TypeVar("_Option")
@@ -60,11 +67,16 @@ Pieces = tuple[Piece, ...]
 
 @dataclass(frozen=True)
 class Template:
-    """One sentence as written, its pieces at each speech level, and its place among the lines of its scene."""
+    """One sentence as written, its pieces at each speech level, and its place among the lines of its scene.
+
+    `cued` is the same sentence with room for a cue before its homograph, and `cues` are those that can stand there.
+    """
 
     source: str
     pieces: Mapping[str, Pieces]
     place: int = 0
+    cued: Template | None = None
+    cues: tuple[Pieces, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -140,18 +152,20 @@ class Speaker:
     stop: str = "."
     words: dict[str, str] = field(default_factory=dict[str, str])
 
-    def say(self, template: Template, cue: Pieces = ()) -> tuple[str, list[Occurrence]]:
-        """The sentence's text and its marked homographs."""
+    def say(self, template: Template, cues: Sequence[Pieces] = ()) -> tuple[str, list[Occurrence]]:
+        """The sentence's text, with these cues in their order, and its marked homographs."""
         out: list[str] = []
         marks: list[Occurrence] = []
-        self._render(template.pieces[self.style], cue, out, marks, 0)
+        self._render(template.pieces[self.style], iter(cues), out, marks, 0)
         text = "".join(out)
         return (text if text[-1] in "?!" else text + self.stop), marks
 
-    def _render(self, pieces: Pieces, cue: Pieces, out: list[str], marks: list[Occurrence], length: int) -> int:
+    def _render(
+        self, pieces: Pieces, cues: Iterator[Pieces], out: list[str], marks: list[Occurrence], length: int
+    ) -> int:
         for piece in pieces:
             if piece.kind == "cue":
-                length = self._render(cue, (), out, marks, length)
+                length = self._render(next(cues), cues, out, marks, length)
                 continue
             word = self._word(piece)
             if piece.kind == "mark":
@@ -192,6 +206,7 @@ class Grammar:
         lexicon: category -> words.
         verdicts: sentiment -> closing sentences that fit any scene.
         frames: sentences that fit any homograph with a cue; `word_frames` those of one word.
+        double_frames: sentences with two cues, in which the homograph stands twice.
     """
 
     glosses: Mapping[str, Mapping[str, str]]
@@ -199,6 +214,7 @@ class Grammar:
     scenes: tuple[Scene, ...]
     verdicts: Mapping[str, tuple[Template, ...]]
     frames: tuple[str, ...]
+    double_frames: tuple[str, ...]
     word_frames: Mapping[str, tuple[str, ...]]
     _framed: dict[tuple[str, str, str], Template] = field(default_factory=dict[tuple[str, str, str], Template])
 
@@ -213,6 +229,20 @@ class Grammar:
 def template(source: str, word: str = "", sense: str = "", place: int = 0) -> Template:
     """Compile a sentence at every level; `@` stands for the word in that sense."""
     return Template(source, {style: pieces_of(restyle(source, style, word), word, sense) for style in STYLES}, place)
+
+
+def with_cues(line: Template, word: str, sense: str, cues: Sequence[str]) -> Template:
+    """A line of a scene, and itself with room for a cue where a noun phrase begins with its homograph.
+
+    Only cues none of whose words stands in the line already.
+    """
+    room = _ROOM.search(line.source)
+    fitting = [cue for cue in cues if not set(cue.split()) & set(line.source.split())]
+    if room is None or not fitting:
+        return line
+    source = f"{line.source[: room.end()]}~ {line.source[room.end() :]}"
+    cued = template(source, word, sense, line.place)
+    return replace(line, cued=cued, cues=tuple(map(pieces_of, fitting)))
 
 
 def pieces_of(source: str, word: str = "", sense: str = "") -> Pieces:
@@ -270,9 +300,11 @@ def scene_of(table: Mapping[str, Any]) -> Scene:
     held = _hold(body, lambda line: "@" in line, _HELD_BODY)
     cues = _phrases(table["cues"]) if "cues" in table else ()
     held_cues = _hold(cues, bool, 1)
+    shown = [cue for cue in cues if cue not in held_cues]
 
     def compiled(lines: tuple[str, ...]) -> tuple[Template, ...]:
-        return tuple(template(line, word, sense, place) for place, line in enumerate(lines))
+        made = (template(line, word, sense, place) for place, line in enumerate(lines))
+        return tuple(with_cues(line, word, sense, shown) for line in made)
 
     return Scene(
         name=str(table["name"]),
@@ -288,7 +320,7 @@ def scene_of(table: Mapping[str, Any]) -> Scene:
             "negative": compiled(_lines(table["bad"])),
             "neutral": compiled(_lines(table["flat"])),
         },
-        cues=tuple(pieces_of(cue) for cue in cues if cue not in held_cues),
+        cues=tuple(map(pieces_of, shown)),
         held_cues=tuple(pieces_of(cue) for cue in cues if cue in held_cues),
     )
 
@@ -315,4 +347,5 @@ def load_grammar() -> Grammar:
             glosses[word] = dict(entry["senses"])
             word_frames[word] = _lines(entry.get("frames", ""))
     scenes = tuple(scene_of(entry) for table in _tables("scenes") for entry in table["scene"])
-    return Grammar(glosses, lexicon, scenes, verdicts, frames, word_frames)
+    double = tuple(frame for frame in frames if frame.count("~") == 2)
+    return Grammar(glosses, lexicon, scenes, verdicts, tuple(f for f in frames if f not in double), double, word_frames)

@@ -21,6 +21,8 @@ from munmaek.systems.elmo.model import ElmoForPreTraining
 STEPS, WORDS_AT_ONCE, RATE, WARMUP = 800, 256, 1e-2, 0.06
 POWER = 0.75
 """A word is taken in proportion to its count to this power, as Word2Vec takes its negatives."""
+DIRECTIONS = 100
+"""Of so many directions in which vectors differ, one is common to all words (Mu 2018 §2.2)."""
 _STREAM = 0x5E11
 
 
@@ -35,10 +37,10 @@ def spell(
 ) -> None:
     """Teach the character CNN the vectors of known words: least squares between what it makes of a word and its vector.
 
-    Vectors are learnt as they stand to one another, with variance 1 over all coordinates, which the LSTMs can tell
-    apart at once. Deviates: Pinter's network is a BiLSTM over characters, and all words count alike; here frequent
-    words come more often, so that most tokens of a text start near their vectors (Korean reviews, 29,030 words, 800
-    steps: mean cosine 0.86 over tokens).
+    Vectors are learnt without what they all share (`without_the_common`), which cells would add up over a text, and
+    with variance 1 over all coordinates, which the LSTMs can tell apart at once. Deviates: Pinter's network is a BiLSTM
+    over characters, and all words count alike; here frequent words come more often, so that most tokens of a text start
+    near their vectors (Korean reviews, 29,030 words, 800 steps: mean cosine 0.86 over tokens).
 
     Args:
         model: an ELMo, new, on the device of the vectors.
@@ -49,7 +51,8 @@ def spell(
     assert isinstance(model, ElmoForPreTraining)
     config, words = model.config, model.elmo.words
     speller = Speller(tokenizer, config.characters, config.max_symbols)
-    device, wanted = vectors.device, vectors / vectors.std()
+    device, wanted = vectors.device, without_the_common(vectors, np.maximum(counts[ids], 1))
+    wanted = wanted / wanted.std()
     weights = np.maximum(counts[ids], 1).astype(np.float64) ** POWER
     edges = (np.cumsum(weights) / weights.sum())[:-1]
     optimizer = torch.optim.AdamW(words.parameters(), lr=RATE, weight_decay=0.0)
@@ -67,3 +70,17 @@ def spell(
         done = step / STEPS if seconds is None else (time.monotonic() - began) / seconds
         tell("learning to spell the word vectors", min(1.0, done))
     words.zero_grad()
+
+
+def without_the_common(vectors: Float[Tensor, "words dim"], counts: NDArray[np.integer]) -> Float[Tensor, "words dim"]:
+    """Word vectors less their mean and the directions in which they differ most, one in a hundred.
+
+    "All but the top" (Mu 2018, arXiv:1702.01417, algorithm 1). Deviates: a word weighs as much as it has tokens, since
+    texts are read here and not lists of words.
+    """
+    share = torch.from_numpy(counts / counts.sum()).to(vectors)[:, None]
+    centred = vectors - (share * vectors).sum(0)
+    top = round(vectors.shape[1] / DIRECTIONS)
+    _, directions = torch.linalg.eigh(centred.T @ (share * centred))
+    most = directions[:, directions.shape[1] - top :]
+    return centred - centred @ most @ most.T
