@@ -27,7 +27,7 @@ WORDS = "words"
 """The folder, in the model's own, that they are written to."""
 SHARE, EPOCHS = 0.1, 5
 """Of a time, what goes to them; for a budget of tokens, epochs or steps, passes over the corpus (Mikolov 2013)."""
-SPELLING = 0.05
+SPELLING = 0.1
 """Of the time of a network that computes its words' vectors from their spelling, what goes to learning them so."""
 
 

@@ -102,8 +102,8 @@ def test_what_all_words_share_is_taken_off_their_vectors() -> None:
     torch.testing.assert_close(without_the_common(narrow, even), narrow - narrow.mean(0), atol=1e-5, rtol=0)
 
 
-def test_of_a_time_a_twentieth_is_for_spelling_where_vectors_are_spelt() -> None:
-    assert split_for_spelling(systems.load("elmo"), "10m") == (30.0, "570.000s")
+def test_of_a_time_a_tenth_is_for_spelling_where_vectors_are_spelt() -> None:
+    assert split_for_spelling(systems.load("elmo"), "10m") == (60.0, "540.000s")
     assert split_for_spelling(systems.load("elmo"), "3 epochs") == (None, "3 epochs")
     assert split_for_spelling(systems.load("bert"), "10m") == (None, "10m")
 
