@@ -84,24 +84,6 @@ def test_what_computes_vectors_from_spelling_is_taught_them(tmp_path: Path) -> N
     assert softmax.min() > 0.99, "the softmax starts at the vectors, too"
 
 
-def test_what_all_words_share_is_taken_off_their_vectors() -> None:
-    drawn = np.random.default_rng(0)
-    own, common, strong = (drawn.standard_normal((n, 200)).astype(np.float32) for n in (500, 1, 2))
-    shares, counts = drawn.standard_normal((500, 2)).astype(np.float32) * [9, 5], drawn.integers(1, 90, 500)
-    vectors = torch.from_numpy((own + 5 * common + shares @ strong).astype(np.float32))
-    found = without_the_common(vectors, counts).numpy()
-    assert np.abs(counts @ found / counts.sum()).max() < 1e-4, "no mean over tokens is left"
-    share = (counts / counts.sum())[:, None]
-    # the plain twin: numpy's singular vectors of the centred words, each weighing as much as it has tokens
-    centred = vectors.numpy() - (share * vectors.numpy()).sum(0)
-    top = np.linalg.svd(np.sqrt(share) * centred, full_matrices=False)[2][:2]
-    np.testing.assert_allclose(found, centred - centred @ top.T @ top, atol=1e-3)
-    assert (np.abs(found @ strong.T).max(0) < 0.2 * np.abs(centred @ strong.T).max(0)).all()
-    narrow = torch.from_numpy(own[:, :40])
-    even = np.ones(500, np.int64)
-    torch.testing.assert_close(without_the_common(narrow, even), narrow - narrow.mean(0), atol=1e-5, rtol=0)
-
-
 def test_of_a_time_a_tenth_is_for_spelling_where_vectors_are_spelt() -> None:
     assert split_for_spelling(systems.load("elmo"), "10m") == (60.0, "540.000s")
     assert split_for_spelling(systems.load("elmo"), "3 epochs") == (None, "3 epochs")
