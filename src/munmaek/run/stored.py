@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import math
-import mmap as maps
+import mmap
 import shutil
 import tempfile
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
-from mmap import ACCESS_READ, mmap
 from pathlib import Path
 from typing import Any
 
@@ -35,7 +34,7 @@ MOST_KEPT = 1 << 30
 """Bytes of states that are kept in memory."""
 MOST_STORED = 16 << 30
 """Bytes of more states that are kept on the disk, if they take no more than half of what is free there."""
-LET_GO: int | None = getattr(maps, "MADV_DONTNEED", None)
+LET_GO: int | None = getattr(mmap, "MADV_DONTNEED", None)
 """What tells the system that pages of a file need not stay in memory, where it can be told: they would count as the
 process's own."""
 
@@ -49,7 +48,11 @@ class StoredEncoder:
     """
 
     def __init__(
-        self, source: Encoder, states: NDArray[Any], layers: Sequence[int] | None = None, mapped: mmap | None = None
+        self,
+        source: Encoder,
+        states: NDArray[Any],
+        layers: Sequence[int] | None = None,
+        mapped: mmap.mmap | None = None,
     ) -> None:
         self._source, self._states, self._mapped = source, states, mapped
         self._layers = np.arange(states.shape[1]) if layers is None else np.array(list(layers))
@@ -135,7 +138,7 @@ def _in_memory(computed: Iterator[tuple[int, NDArray[Any]]], count: int) -> NDAr
     return states
 
 
-def _on_disk(computed: Iterator[tuple[int, NDArray[Any]]], count: int, folder: Path) -> tuple[NDArray[Any], mmap]:
+def _on_disk(computed: Iterator[tuple[int, NDArray[Any]]], count: int, folder: Path) -> tuple[NDArray[Any], mmap.mmap]:
     folder.mkdir(parents=True, exist_ok=True)
     shape: tuple[int, ...] = (0, 0)
     with tempfile.TemporaryFile(dir=folder) as file:
@@ -147,7 +150,7 @@ def _on_disk(computed: Iterator[tuple[int, NDArray[Any]]], count: int, folder: P
             file.flush()
         except OSError as error:
             raise files.no_room(folder / "states", error) from error
-        mapped = mmap(file.fileno(), 0, access=ACCESS_READ)
+        mapped = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
     return np.frombuffer(mapped, KEPT_AS).reshape(count, *shape), mapped
 
 

@@ -135,16 +135,13 @@ def test_phrases_on_either_side_of_a_homograph_tell_its_sense(documents):
             (place, spot) for place, sentence in enumerate(document.sentences) for spot in sentence.homographs
             if (spot.word, spot.sense) == (word, sense)
         ]  # fmt: skip
-        (first, _, spot), (last, _, final) = (
-            (document.sentences[place].text, place, spot) for place, spot in (spots[0], spots[-1])
-        )
-        after = first[spot.end :] + " ".join(s.text for s in document.sentences[spots[0][0] + 1 :])
-        before = " ".join(s.text for s in document.sentences[: spots[-1][0]]) + last[: final.start]
+        texts = [sentence.text for sentence in document.sentences]
+        (opening, first), (closing, last) = spots[0], spots[-1]
+        after = " ".join([texts[opening][first.end :], *texts[opening + 1 :]])
+        before = " ".join([*texts[:closing], texts[closing][: last.start]])
         sides["after the first"] += any(phrase in after for phrase in phrases[document.scene])
         sides["before the last"] += any(phrase in before for phrase in phrases[document.scene])
-        twice += any(
-            sum(phrase in sentence.text for phrase in phrases[document.scene]) > 1 for sentence in document.sentences
-        )
+        twice += any(sum(phrase in text for phrase in phrases[document.scene]) > 1 for text in texts)
     assert min(sides.values()) > 0.8 * len(told)
     assert twice > 0.4 * len(told)
 
@@ -163,14 +160,14 @@ def test_a_line_gets_a_phrase_only_where_its_homograph_begins_a_noun_phrase():
         "비가 왔다",
         "@이 꿀을 모았다",
     ]
-    cues = ["꿀을 모으는"]
+    cues = {"꿀을 모으는": pieces_of("꿀을 모으는")}
     for line, cued in lines.items():
         found = with_cues(template(line, "벌", "bee"), "벌", "bee", cues)
         assert found.source == line
         assert found.cued is not None
         assert found.cued.source == cued
-        assert found.cues == (pieces_of(cues[0]),)
-        assert with_cues(template(line, "벌", "bee"), "벌", "bee", []).cued is None
+        assert found.cues == tuple(cues.values())
+        assert with_cues(template(line, "벌", "bee"), "벌", "bee", {}).cued is None
     for line in refused:
         assert with_cues(template(line, "벌", "bee"), "벌", "bee", cues).cued is None, line
 

@@ -231,18 +231,17 @@ def template(source: str, word: str = "", sense: str = "", place: int = 0) -> Te
     return Template(source, {style: pieces_of(restyle(source, style, word), word, sense) for style in STYLES}, place)
 
 
-def with_cues(line: Template, word: str, sense: str, cues: Sequence[str]) -> Template:
+def with_cues(line: Template, word: str, sense: str, cues: Mapping[str, Pieces]) -> Template:
     """A line of a scene, and itself with room for a cue where a noun phrase begins with its homograph.
 
     Only cues none of whose words stands in the line already.
     """
     room = _ROOM.search(line.source)
-    fitting = [cue for cue in cues if not set(cue.split()) & set(line.source.split())]
+    fitting = tuple(pieces for cue, pieces in cues.items() if not set(cue.split()) & set(line.source.split()))
     if room is None or not fitting:
         return line
     source = f"{line.source[: room.end()]}~ {line.source[room.end() :]}"
-    cued = template(source, word, sense, line.place)
-    return replace(line, cued=cued, cues=tuple(map(pieces_of, fitting)))
+    return replace(line, cued=template(source, word, sense, line.place), cues=fitting)
 
 
 def pieces_of(source: str, word: str = "", sense: str = "") -> Pieces:
@@ -300,7 +299,7 @@ def scene_of(table: Mapping[str, Any]) -> Scene:
     held = _hold(body, lambda line: "@" in line, _HELD_BODY)
     cues = _phrases(table["cues"]) if "cues" in table else ()
     held_cues = _hold(cues, bool, 1)
-    shown = [cue for cue in cues if cue not in held_cues]
+    shown = {cue: pieces_of(cue) for cue in cues if cue not in held_cues}
 
     def compiled(lines: tuple[str, ...]) -> tuple[Template, ...]:
         made = (template(line, word, sense, place) for place, line in enumerate(lines))
@@ -320,7 +319,7 @@ def scene_of(table: Mapping[str, Any]) -> Scene:
             "negative": compiled(_lines(table["bad"])),
             "neutral": compiled(_lines(table["flat"])),
         },
-        cues=tuple(map(pieces_of, shown)),
+        cues=tuple(shown.values()),
         held_cues=tuple(pieces_of(cue) for cue in cues if cue in held_cues),
     )
 
@@ -338,14 +337,15 @@ def load_grammar() -> Grammar:
     lexicon: dict[str, tuple[str, ...]] = {}
     verdicts: dict[str, tuple[Template, ...]] = {}
     frames: tuple[str, ...] = ()
+    double_frames: tuple[str, ...] = ()
     word_frames: dict[str, tuple[str, ...]] = {}
     for table in _tables("lexicon"):
         lexicon.update({name: _phrases(line) for name, line in table.get("slots", {}).items()})
         verdicts.update({name: tuple(map(template, _lines(text))) for name, text in table.get("verdicts", {}).items()})
         frames += _lines(table.get("frames", ""))
+        double_frames += _lines(table.get("double_frames", ""))
         for word, entry in table.get("words", {}).items():
             glosses[word] = dict(entry["senses"])
             word_frames[word] = _lines(entry.get("frames", ""))
     scenes = tuple(scene_of(entry) for table in _tables("scenes") for entry in table["scene"])
-    double = tuple(frame for frame in frames if frame.count("~") == 2)
-    return Grammar(glosses, lexicon, scenes, verdicts, tuple(f for f in frames if f not in double), double, word_frames)
+    return Grammar(glosses, lexicon, scenes, verdicts, frames, double_frames, word_frames)
