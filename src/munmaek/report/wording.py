@@ -8,6 +8,8 @@ from munmaek.data.homographs import BORROWED, NOTICE
 from munmaek.run.comparison import FLOORS, Comparison, Contrast, Standing
 
 CHANCE, TFIDF = FLOORS
+LEAST_SHOWN = 5e-4
+"""The smallest score or difference that `points` does not show as nothing."""
 _METRICS = {
     "accuracy": "정확도", "macro_f1": "매크로 F1", "spearman": "스피어먼 상관", "pearson": "피어슨 상관",
     "entity_f1": "개체 F1", "f1": "F1",
@@ -75,10 +77,15 @@ def points(value: float) -> str:
 
 
 def span(each: Standing | Contrast, korean: bool) -> str:
-    """The 95 % interval of a score or of a difference, in brackets; nothing where it is unknown."""
+    """The 95 % interval of a score or of a difference, in brackets; nothing where it is unknown.
+
+    A bound that one decimal would show as nothing has two, so that what leaves out zero is seen to.
+    """
     if not (math.isfinite(each.low) and math.isfinite(each.high)):
         return say(korean, "(no interval)", "(구간 없음)")
-    return say(korean, f"({points(each.low)} to {points(each.high)})", f"({points(each.low)} ~ {points(each.high)})")
+    low, high = (f"{100 * bound:.2f}".replace("-", "−") if 0 < abs(bound) < LEAST_SHOWN else points(bound)
+                 for bound in (each.low, each.high))  # fmt: skip
+    return say(korean, f"({low} to {high})", f"({low} ~ {high})")
 
 
 def duration(seconds: float, korean: bool) -> str:

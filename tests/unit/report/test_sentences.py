@@ -28,6 +28,14 @@ def test_a_decided_win_is_said() -> None:
     assert "구별되지" not in korean
 
 
+def test_a_bound_near_nothing_is_not_shown_as_nothing() -> None:
+    text = " ".join(sentences(two(0.004, 0.0001, 0.008), False))
+    assert "Its lead of 0.4 points (0.01 to 0.8) over GPT, the next, is decided." in text
+    undecided = " ".join(sentences(two(0.004, -0.0001, 0.008), True))
+    assert "(−0.01 ~ 0.8)" in undecided
+    assert "판가름 났" not in undecided
+
+
 @pytest.mark.parametrize(("low", "high"), [(-0.01, 0.11), (0.0, 0.1), (float("nan"), float("nan"))])
 def test_an_undecided_one_is_not(low: float, high: float) -> None:
     text = " ".join(sentences(two(0.05, low, high), False))
