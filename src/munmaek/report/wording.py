@@ -71,9 +71,9 @@ def listed(names: list[str], korean: bool) -> str:
     return f"{', '.join(names[:-1])} and {names[-1]}"
 
 
-def points(value: float) -> str:
+def points(value: float, decimals: int = 1) -> str:
     """A score or a difference of scores, times a hundred: "74.1"; a dash where there is none."""
-    return f"{100 * value:.1f}".replace("-", "−") if math.isfinite(value) else "–"
+    return f"{100 * value:.{decimals}f}".replace("-", "−") if math.isfinite(value) else "–"
 
 
 def span(each: Standing | Contrast, korean: bool) -> str:
@@ -83,8 +83,7 @@ def span(each: Standing | Contrast, korean: bool) -> str:
     """
     if not (math.isfinite(each.low) and math.isfinite(each.high)):
         return say(korean, "(no interval)", "(구간 없음)")
-    low, high = (f"{100 * bound:.2f}".replace("-", "−") if 0 < abs(bound) < LEAST_SHOWN else points(bound)
-                 for bound in (each.low, each.high))  # fmt: skip
+    low, high = (points(bound, 2 if 0 < abs(bound) < LEAST_SHOWN else 1) for bound in (each.low, each.high))
     return say(korean, f"({low} to {high})", f"({low} ~ {high})")
 
 
