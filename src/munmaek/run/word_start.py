@@ -27,8 +27,9 @@ WORDS = "words"
 """The folder, in the model's own, that they are written to."""
 SHARE, EPOCHS = 0.1, 5
 """Of a time, what goes to them; for a budget of tokens, epochs or steps, passes over the corpus (Mikolov 2013)."""
-SPELLING = 0.1
-"""Of the time of a network that computes its words' vectors from their spelling, what goes to learning them so."""
+SPELLING, LEAST = 0.1, 6.0
+"""Of the time of a network that computes its words' vectors from their spelling, what goes to learning them so; of a
+short time so many seconds, or a third."""
 
 
 def split_budget(budget: str) -> tuple[str, str]:
@@ -44,7 +45,8 @@ def split_for_spelling(card: System, budget: str) -> tuple[float | None, str]:
     seconds = Budget.parse(budget).seconds
     if card.spell is None or seconds is None:
         return None, budget
-    return SPELLING * seconds, f"{(1 - SPELLING) * seconds:.3f}s"
+    spelling = max(SPELLING * seconds, min(LEAST, seconds / 3))
+    return spelling, f"{seconds - spelling:.3f}s"
 
 
 def width(card: System, size: str, settings: Mapping[str, Any]) -> int:

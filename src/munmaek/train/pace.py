@@ -33,12 +33,8 @@ def plan_for(budget: Budget, batches_per_epoch: int, tokens_per_batch: float) ->
 
 
 def calibrate(batches: Iterator[Batch], attempt: Callable[[Batch], None], budget_seconds: float) -> float:
-    """Seconds one step takes, from a few forward and backward passes whose gradients are thrown away.
-
-    The first pass counts for nothing, however long it takes: it compiles kernels, which may be most of a short budget.
-    """
+    """Seconds one step takes, from a few forward and backward passes whose gradients are thrown away."""
     start = time.monotonic()
-    attempt(next(batches))
     times: list[float] = []
     while not times or (
         len(times) < CALIBRATION_STEPS and time.monotonic() - start < CALIBRATION_SHARE * budget_seconds

@@ -205,7 +205,10 @@ class _Training:
             )
             return plan_for(budget, per_epoch, self._tokens_per_batch() if budget.tokens else 1.0)
         self.plan = Plan()
-        each = calibrate(self._batches(0, 0), self.learner.attempt, budget.seconds if self.world == 1 else math.inf)
+        batches = self._batches(0, 0)
+        self.learner.attempt(next(batches))
+        self.began = time.monotonic()  # the first pass compiles kernels, or loads them: that is no training
+        each = calibrate(batches, self.learner.attempt, budget.seconds if self.world == 1 else math.inf)
         left = budget.seconds - self.elapsed() - job.reserve_seconds
         return Plan.of(distributed.from_first(max(1, round(left / each))))
 

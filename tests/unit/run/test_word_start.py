@@ -84,8 +84,10 @@ def test_what_computes_vectors_from_spelling_is_taught_them(tmp_path: Path) -> N
     assert softmax.min() > 0.99, "the softmax starts at the vectors, too"
 
 
-def test_of_a_time_a_tenth_is_for_spelling_where_vectors_are_spelt() -> None:
+def test_of_a_time_a_tenth_is_for_spelling_where_vectors_are_spelt_and_more_of_a_short_one() -> None:
     assert split_for_spelling(systems.load("elmo"), "10m") == (60.0, "540.000s")
+    assert split_for_spelling(systems.load("elmo"), "45s") == (6.0, "39.000s")
+    assert split_for_spelling(systems.load("elmo"), "9s") == (3.0, "6.000s")
     assert split_for_spelling(systems.load("elmo"), "3 epochs") == (None, "3 epochs")
     assert split_for_spelling(systems.load("bert"), "10m") == (None, "10m")
 

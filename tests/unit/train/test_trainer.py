@@ -6,7 +6,8 @@ import json
 import math
 import os
 import signal
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,6 +15,7 @@ import pytest
 import torch
 from planted import RECIPE, PlantedModel, PlantedObjective
 
+from munmaek.core.contracts import LossParts
 from munmaek.core.errors import CheckpointError, Interrupted, JobError, NonFiniteError, RequestError
 from munmaek.core.recipe import Budget
 from munmaek.train.trainer import Job, Outcome, measure, train
@@ -240,6 +242,21 @@ def test_a_training_may_end_before_its_budget(tmp_path: Path, stop_at: int | Non
 def test_a_time_budget_is_kept_within_five_percent() -> None:
     outcome = train(job(budget="6s"))
     assert math.isclose(outcome.seconds, 6.0, rel_tol=0.05)
+
+
+def test_what_compiles_at_the_first_pass_takes_none_of_the_time() -> None:
+    class Compiling(PlantedObjective):
+        ready = False
+
+        def loss(self, model: torch.nn.Module, inputs: Mapping[str, torch.Tensor]) -> LossParts:
+            if not self.ready:
+                time.sleep(2.0)
+                self.ready = True
+            return super().loss(model, inputs)
+
+    outcome = train(job(budget="1s", objective=Compiling()))
+    assert outcome.steps > 10, "the pass that took twice the budget was no part of it"
+    assert outcome.seconds < 2.0
 
 
 def test_the_plan_of_a_time_budget_survives_a_resume(tmp_path: Path) -> None:

@@ -55,7 +55,7 @@ def spell(
     wanted = wanted / wanted.std()
     weights = np.maximum(counts[ids], 1).astype(np.float64) ** POWER
     edges = (np.cumsum(weights) / weights.sum())[:-1]
-    optimizer = torch.optim.AdamW(words.parameters(), lr=RATE, weight_decay=0.0)
+    optimizer = torch.optim.AdamW(words.parameters(), lr=RATE, weight_decay=0.0, fused=True)
     began, step, done = 0.0, 0, 0.0
     while done < 1:
         chosen = np.unique(np.searchsorted(edges, uniform(_STREAM, step, np.arange(WORDS_AT_ONCE))))
