@@ -25,7 +25,7 @@ OWN: dict[str, dict[str, Any]] = {
     "gpt": {"words": "auto",
             "settings": {"num_layers": 4, "batch_tokens": 1024, "learning_rate": 1e-2}},
     "bert": {"words": "auto",
-             "settings": {"num_layers": 4, "batch_tokens": 2048, "learning_rate": 1e-2, "mask_rate": 0.5,
+             "settings": {"num_layers": 4, "batch_tokens": 1024, "learning_rate": 5e-3, "mask_rate": 0.5,
                           "next_sentence": "off"}},
 }  # fmt: skip
 """For what is learnt in seconds: more layers than tiny has, since the senses part from layer to layer; much hidden at a
