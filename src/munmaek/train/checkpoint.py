@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
@@ -115,6 +116,7 @@ def latest(folder: Path, identity: dict[str, Any]) -> Restored | None:
     Damaged ones are passed over and named in the result. RequestError where the training found there is another one
     than `identity` describes.
     """
+    identity = json.loads(json.dumps(identity))  # as it comes back from a file: tuples are lists
     passed_over: list[str] = []
     for candidate in reversed(kept(folder)):
         try:

@@ -108,6 +108,14 @@ def test_finished_training_is_not_repeated(tmp_path: Path) -> None:
     assert all(torch.equal(a, b) for a, b in zip(weights(first.model), weights(again.model), strict=True))
 
 
+def test_a_training_is_known_again_by_what_json_makes_lists_of(tmp_path: Path) -> None:
+    this = {"what": "planted", "filters": ((1, 16), (2, 32))}
+    first = train(job(tmp_path / "training", identity=this))
+    again = train(job(tmp_path / "training", identity=this))
+    assert again.resumed
+    assert again.steps == first.steps
+
+
 def test_another_training_is_not_overwritten(tmp_path: Path) -> None:
     train(job(tmp_path / "training", budget="5 steps"))
     with pytest.raises(RequestError, match="another what"):
