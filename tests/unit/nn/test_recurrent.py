@@ -92,14 +92,18 @@ def test_in_one_direction_torch_s_kernel_gives_what_the_plain_one_gives(given, s
         torch.testing.assert_close(one, other, atol=2e-5, rtol=1e-4)
 
 
-def test_in_one_direction_bfloat16_is_the_scan(given) -> None:
-    tensors, _ = given(False, False)
+@pytest.mark.parametrize("started", [False, True])
+def test_in_one_direction_bfloat16_is_near_float32_and_gives_float32(given, started) -> None:
+    tensors, start = given(False, started)
+    before = (start[0][0], start[1][0]) if started else None
+    exact, exact_ends = scan_simple(*(t[0] for t in tensors[:4]), before)
     with torch.autocast("cpu", torch.bfloat16):
-        states, ends = scan_simple(*(tensor[0] for tensor in tensors[:4]))
-        expected, cells = scan(*(tensor[:1] for tensor in tensors[:4]))
-    assert torch.equal(states, expected[0])
-    assert torch.equal(ends[0], expected[0, -1])
-    assert torch.equal(ends[1], cells[0, -1])
+        rough, rough_ends = scan_simple(*(t[0] for t in tensors[:4]), before)
+    asked = torch.randn_like(exact)
+    gradients = [torch.autograd.grad((f * asked).sum(), tensors[:4]) for f in (exact, rough)]
+    for one, other in zip((exact, *exact_ends, *gradients[0]), (rough, *rough_ends, *gradients[1]), strict=True):
+        assert other.dtype == torch.float32
+        assert 0 < float((one - other).detach().norm() / one.detach().norm()) < 0.02
 
 
 def test_bfloat16_products_are_near_float32_and_give_float32(given) -> None:
