@@ -19,8 +19,8 @@ from munmaek.cli.training import label_count, read_settings
 from munmaek.core.errors import RequestError
 
 if TYPE_CHECKING:
-    from munmaek.run.compare import Told
     from munmaek.run.known_data import KnownData
+    from munmaek.run.request import Told
 
 DataSet = Annotated[
     str | None,
@@ -210,10 +210,15 @@ def tour(
 def _told(progress: TrainingProgress) -> Told:
     """What is said on the way."""
     from munmaek.report.wording import notice
-    from munmaek.run.compare import Told
+    from munmaek.run.request import Told
 
     korean = chosen() == "ko"
-    return Told(progress, lambda line: note(notice(line, korean)), lambda row, metric: note(_row(row, metric)))
+
+    def row(row: Any, metric: str) -> None:
+        progress.close()
+        note(_row(row, metric))
+
+    return Told(progress, lambda line: note(notice(line, korean)), row, progress.under_way)
 
 
 def _show(found: Any, out: Path, as_json: bool, layers: bool = False) -> None:

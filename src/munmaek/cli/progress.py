@@ -11,19 +11,24 @@ from munmaek.cli.language import say
 from munmaek.cli.output import duration, first_process, note
 
 if TYPE_CHECKING:
+    from munmaek.run.request import UnderWay
     from munmaek.train.trainer import Event
 
 PLAIN_EVERY_SECONDS = 5.0
 
 
 class TrainingProgress:
-    """A callback for trainer events: loss, tokens a second and the time left; validations on lines of their own."""
+    """A callback for trainer events: loss, tokens a second and the time left; validations on lines of their own.
+
+    `under_way` is another, for runs that go side by side.
+    """
 
     def __init__(self, *, terminal: bool | None = None) -> None:
         self.terminal = sys.stderr.isatty() if terminal is None else terminal
         self._bar: Any = None
         self._row: Any = None
         self._last = 0.0
+        self._runs = _RewrittenLine()
 
     def __enter__(self) -> TrainingProgress:
         return self
@@ -38,6 +43,11 @@ class TrainingProgress:
             self._draw(event)
         else:
             self._write(event)
+
+    def under_way(self, now: UnderWay) -> None:
+        """Say how many runs are done, and how far those are that are under way."""
+        each = "  ".join(f"{name} {share:.0%}" for name, share in now.runs)
+        self._runs.show(f"{say('done', '끝남')} {now.done:,}/{now.total:,}  {each}")
 
     def _write(self, event: Event) -> None:
         now = time.monotonic()
@@ -69,6 +79,7 @@ class TrainingProgress:
 
     def close(self) -> None:
         """Leave the bar as it stands; the next training draws its own."""
+        self._runs.close()
         if self._bar is not None:
             self._bar.stop()
             self._bar = None

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import datetime
-import hashlib
-import json
 import os
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,88 +14,42 @@ import numpy as np
 from munmaek import systems, tasks
 from munmaek.core import files
 from munmaek.core.cost import Cost
-from munmaek.core.errors import RequestError
-from munmaek.data import homographs, usages
+from munmaek.core.runtime import num_threads
+from munmaek.data import homographs
 from munmaek.data.morphemes import remembered
 from munmaek.run import in_context
-from munmaek.run.arms import Arm as Runner
-from munmaek.run.arms import ChanceArm, NetworkArm, Question, TestRows, TfidfArm
+from munmaek.run.arms import Question
 from munmaek.run.book import alone_in
-from munmaek.run.comparison import (
-    FLOORS,
-    SCRATCH,
-    Arm,
-    Comparison,
-    Contrast,
-    ModelCard,
-    Row,
-    Standing,
-    study_of,
-)  # fmt: skip
+from munmaek.run.comparison import Comparison, Contrast, ModelCard, Row, Standing, study_of
+from munmaek.run.entrants import Entrants
 from munmaek.run.evaluate_lm import evaluate_lm
-from munmaek.run.folder import CARD as FOLDER_CARD
 from munmaek.run.folder import weights_of
+from munmaek.run.lane import Look, Run
+from munmaek.run.lanes import lanes_for, side_by_side
 from munmaek.run.model import Model, load
 from munmaek.run.pretrain import pretrain
-from munmaek.run.rows import examples
+from munmaek.run.request import (
+    MODELS,
+    ROWS,
+    SIZES,
+    Request,
+    Told,
+    asked_for,
+    examples_of,
+    looked_through,
+    name_of,
+    sizes,
+    threads,
+)  # fmt: skip
 from munmaek.run.runs import Runs
 from munmaek.tasks import Task
-from munmaek.tasks.defaults import known_settings
-from munmaek.tasks.examples import Examples, subset
-from munmaek.train.trainer import Event
 
-SIZES = (100, 1_000, 10_000, None)
-MODELS, ROWS = "models", "rows.jsonl"
 CARDS = "cards.json"
-HELD_OUT, MOST_HELD_OUT = 0.2, 10_000
-"""Share of the labelled rows kept for scoring where no test file is given, and the most of them."""
-HELD_OUT_SEED = 0x7E57
 LM_TEXTS, LM_CHARACTERS = 2_000, 80_000
 """Of a language model the first texts are scored, so many of them or of so many characters."""
 PSEUDO_TERMS = 500_000
 """Of a masked model the first texts are scored whose characters, squared, come to so many: it reads each text once a
 token."""
-PER_SENSE = 12
-TFIDF_TITLE = "TF-IDF + logistic regression"
-
-
-@dataclass(frozen=True)
-class Request:
-    """What a comparison was asked; see `compare`."""
-
-    out: Path
-    corpus: Any
-    train: str | Path
-    test: str | Path | None
-    systems: tuple[str, ...]
-    budget: str
-    size: str
-    labels: Sequence[int | None] | None
-    seeds: int
-    seeds_all: int
-    scratch: bool
-    floors: bool
-    task: str
-    columns: tuple[str | None, str | None, str | None]
-    word: str
-    sentences: tuple[str, ...]
-    max_length: int | None
-    pretraining: Mapping[str, Any]
-    own: Mapping[str, Mapping[str, Any]]
-    seed: int
-    device: str
-    command: str
-    models: Path
-    tuning: Mapping[str, Any] = field(default_factory=dict[str, Any])
-
-
-@dataclass(frozen=True)
-class Told:
-    """Whom to tell of the progress: events of trainings, sentences, and finished rows."""
-
-    progress: Callable[[Event], None] | None = None
-    say: Callable[[str], None] = lambda line: None
-    row: Callable[[Row, str], None] = lambda row, metric: None
 
 
 def compare(
@@ -164,149 +116,111 @@ def compare(
         return _Comparing(request, told or Told()).run()
 
 
-def asked_for(asked: Sequence[str]) -> tuple[str, ...]:
-    """The systems asked for, in the register's order; without any, all. RequestError: there is none of that name."""
-    for name in asked:
-        systems.load(name)
-    return tuple(name for name in systems.names() if name in asked or not asked)
-
-
 class _Comparing:
     """One call of `compare`."""
 
     def __init__(self, request: Request, told: Told) -> None:
         self.request, self.told = request, told
-        self.tuning = known_settings(request.tuning, "--tune")
         self.task: Task = tasks.load(request.task)
         train, test = examples_of(request, self.task)
         self.labels = sizes(request.labels, SIZES, len(train))
         self.question = Question(self.task, train, test)
-        self.texts = [usages.split(text)[0] for text in test.texts] if self.task.marked else test.texts
+        self.texts = looked_through(self.task, test)
         self.runs = Runs(request.out, ROWS, self.question, self.told.progress, self.told.row)
-        self.arms: list[Arm] = []
-        self.runners: dict[str, Runner] = {}
-        self.weights: dict[str, str] = {}
+        self.entrants = Entrants(request, self.question)
         self.cards: list[ModelCard] = []
-        self.models: dict[str, Model] = {}
         self.rows: list[Row] = []
-        built_in = isinstance(request.corpus, homographs.HomographCorpus)
-        self.notices = [homographs.NOTICE] if built_in else []
+        self.looked: dict[str, in_context.Looked] = {}
+        self.notices = [homographs.NOTICE] if request.built_in else []
 
     def run(self) -> Comparison:
-        """All parts, in an order that shows something early: models, then the small sizes of every arm."""
+        """All parts: the models, then the runs of every arm and its word in context."""
         for notice in self.notices:
             self.told.say(notice)
-        if self.request.floors:
-            self._floors()
         for name in self.request.systems:
             self._system(name)
-        for labels in self.labels:
-            for arm in self.arms:
-                for seed in range(self.request.seeds if labels is not None else self.request.seeds_all):
-                    self.rows.append(
-                        self.runs.row(arm.name, self.runners[arm.name], self.weights[arm.name], labels, seed)
-                    )
+        lanes = lanes_for(self.request, sum(1 for run in self._planned() if run.system))
+        if lanes > 1:
+            self._side_by_side(lanes)
+        else:
+            self._one_by_one()
         found = self._found()
         found.write(self.request.out)
         return found
-
-    def _floors(self) -> None:
-        kinds: dict[str, Runner] = {"chance": ChanceArm(self.question)}
-        if self.task.classifies:
-            kinds["tfidf"] = TfidfArm(self.question)
-        for name in FLOORS:
-            if name in kinds:
-                title = TFIDF_TITLE if name == "tfidf" else self.task.chance
-                self._add(Arm(name, "", title), kinds[name], "")
-
-    def _add(self, arm: Arm, runner: Runner, weights: str) -> None:
-        self.arms.append(arm)
-        self.runners[arm.name], self.weights[arm.name] = runner, weights
 
     def _system(self, name: str) -> None:
         """Pre-train a system, or find it trained, and make its arms."""
         made = pretrained(self.request, self.told, name, self.texts)
         self.cards.append(made.card)
         if made.model.system.makes_vectors:
-            self._arms_of(name, made.model, made.weights)
+            self.entrants.add(name, made.model, made.weights)
+            for arm in self.entrants.arms:  # what a system has no use for is refused before the next is trained
+                for labels in self.labels:
+                    self.entrants.runners[arm.name].settings(labels)
 
-    def _arms_of(self, name: str, model: Model, weights: str) -> None:
-        self.models[name] = model
-        test, title = TestRows(self.request.out), model.system.title
-        for scratch in (False, True) if self.request.scratch else (False,):
-            runner = NetworkArm(self.question, model, scratch=scratch, max_length=self.request.max_length,
-                                settings=self.tuning, test=test)  # fmt: skip
-            for labels in self.labels:  # what a system has no use for is refused before the next is trained
-                runner.settings(labels)
-            key = f"{name} {SCRATCH}" if scratch else name
-            first = _shape(model.folder) if scratch else weights
-            self._add(Arm(key, name, f"{title}, {SCRATCH}" if scratch else title, scratch), runner, first)
+    def _planned(self) -> list[Run]:
+        """All runs: the small sizes of every arm first, so that something is there early."""
+        return [
+            Run(arm.name, arm.system, labels, seed)
+            for labels in self.labels for arm in self.entrants.arms for seed in self.request.seeds_of(labels)
+        ]  # fmt: skip
+
+    def _one_by_one(self) -> None:
+        self.rows = [self._row(run) for run in self._planned()]
+        if self.request.word:
+            models = self.entrants.models.items()
+            self.looked = {name: in_context.look(model, self.request, self.texts) for name, model in models}
+
+    def _row(self, run: Run) -> Row:
+        entrants = self.entrants
+        return self.runs.row(run.arm, entrants.runners[run.arm], entrants.weights[run.arm], run.labels, run.seed)
+
+    def _side_by_side(self, lanes: int) -> None:
+        """What is not done yet in processes of its own; a row is told of when it is there."""
+        rows = {run: self._known(run) for run in self._planned()}
+        looks = [Look(name) for name in self.entrants.models] if self.request.word else []
+
+        def heard(task: Run | Look, answer: Any) -> None:
+            if isinstance(task, Run):
+                rows[task] = answer
+                self.told.row(answer, self.task.best)
+            else:
+                self.looked[task.system] = answer
+
+        left = [run for run, row in rows.items() if row is None]
+        side_by_side(self.request, [*left, *looks], lanes, num_threads() // lanes, heard, self.told.under_way)
+        self.rows = [row for row in rows.values() if row is not None]
+
+    def _known(self, run: Run) -> Row | None:
+        entrants = self.entrants
+        return self.runs.known(run.arm, entrants.runners[run.arm], entrants.weights[run.arm], run.labels, run.seed)
 
     def _found(self) -> Comparison:
-        request, question = self.request, self.question
+        request, question, arms = self.request, self.question, self.entrants.arms
         samples = self.runs.samples(self.rows)
         standings = [
             Standing(arm, labels, labels or len(question.train), len(sample.values), *sample.interval())
             for (arm, labels), sample in samples.items()
         ]
+        names = [arm.name for arm in arms]
         contrasts = [
             Contrast(first, second, labels, *sample.less(samples[second, labels]))
             for (first, labels), sample in samples.items()
-            for second in [arm.name for arm in self.arms]
-            if [arm.name for arm in self.arms].index(first) < [arm.name for arm in self.arms].index(second)
+            for second in names[names.index(first) + 1 :]
         ]
-        found = Comparison(
+        looked = [self.looked[name] for name in self.entrants.models if name in self.looked]
+        return Comparison(
             command=request.command, made=datetime.datetime.now().astimezone().isoformat(timespec="seconds"),
             corpus=name_of(request.corpus), train=Path(request.train).name,
             test=Path(request.test).name if request.test else "", budget=request.budget, size=request.size,
             threads=threads(),
             task=self.task.name, metric=self.task.best, num_train=len(question.train), num_test=len(question.test),
-            num_seeds=request.seeds, arms=self.arms, models=self.cards, rows=self.rows, standings=standings,
+            num_seeds=request.seeds, arms=arms, models=self.cards, rows=self.rows, standings=standings,
             contrasts=contrasts, notices=self.notices, layers=study_of(request.out),
+            maps=[each.map for each in looked if each.map], pairs=[each.pair for each in looked if each.pair],
+            neighbours=[each for one in looked for each in one.neighbours],
+            separations=[each.separation for each in looked if each.separation],
         )  # fmt: skip
-        return self._with_words(found, built_in=bool(self.notices))
-
-    def _with_words(self, found: Comparison, *, built_in: bool) -> Comparison:
-        """The word in context, in every system that makes vectors."""
-        request, texts = self.request, self.texts
-        if not request.word:
-            return found
-        seen = in_context.known_occurrences(request.word, PER_SENSE) if built_in else [
-            *in_context.occurrences(texts, request.word), *in_context.occurrences(request.sentences, request.word)
-        ]  # fmt: skip
-        models = list(self.models.values())
-        return replace(
-            found,
-            maps=[in_context.word_map(model, request.word, seen) for model in models if len(seen) > 2],
-            pairs=[in_context.word_pair(model, request.word, *request.sentences[:2]) for model in models
-                   if len(request.sentences) > 1],
-            neighbours=[each for model in models for each in
-                        in_context.neighbours(model, request.word, request.sentences, texts)],
-            separations=[in_context.separations(model, PER_SENSE) for model in models] if built_in else [],
-        )  # fmt: skip
-
-
-def examples_of(request: Request, task: Task) -> tuple[Examples, Examples]:
-    """The rows to learn from and the rows to score on."""
-    whole = examples(task, request.train, request.columns, training=True)
-    if request.test is not None:
-        return whole, examples(task, request.test, request.columns, training=False)
-    count = min(MOST_HELD_OUT, max(1, round(HELD_OUT * len(whole))))
-    held = subset(task.strata(whole.labels), count, HELD_OUT_SEED)
-    return whole.take(np.setdiff1d(np.arange(len(whole)), held)), whole.take(held)
-
-
-def sizes(asked: Sequence[int | None] | None, usual: Sequence[int | None], rows: int) -> tuple[int | None, ...]:
-    """The numbers of labels to walk over: those asked for, else the usual ones that leave something out, or all.
-
-    RequestError where more are asked for than there are rows.
-    """
-    if asked is None:
-        return tuple(size for size in usual if size is None or size < rows) or (None,)
-    if any(size is not None and size > rows for size in asked):
-        fix = f"Rows to train on: {rows:,}. Leave larger numbers out of --labels, or all of it."
-        raise RequestError("not so many labels", where="--labels", fix=fix)
-    return tuple(asked)
 
 
 @dataclass(frozen=True)
@@ -356,25 +270,5 @@ def _bits(model: Model, texts: Sequence[str]) -> tuple[float | None, bool]:
     return found.bits_per_character, found.pseudo
 
 
-def _shape(folder: Path) -> str:
-    """What distinguishes a network from scratch from another: its shape and tokenizer, and no pre-training."""
-    card = files.read_json(folder / FOLDER_CARD)
-    known = [card["system"], card["config"], card["tokenizer"]["hash"]]
-    return hashlib.sha256(json.dumps(known, sort_keys=True).encode()).hexdigest()
-
-
 def _read_cards(out: Path) -> dict[str, Any]:
     return files.read_json(out / CARDS) if (out / CARDS).is_file() else {}
-
-
-def threads() -> int:
-    """Processors that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
-def name_of(corpus: Any) -> str:
-    """What a reader knows a corpus by."""
-    if isinstance(corpus, homographs.HomographCorpus):
-        return "built-in"
-    paths: Iterable[Any] = [corpus] if isinstance(corpus, str | Path) else corpus
-    return ", ".join(Path(path).name for path in paths if isinstance(path, str | Path))

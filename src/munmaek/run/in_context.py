@@ -13,12 +13,41 @@ from numpy.typing import NDArray
 from munmaek.data import homographs
 from munmaek.run.comparison import Neighbours, Separation, WordMap, WordPair
 from munmaek.run.model import Model
+from munmaek.run.request import Request
 from munmaek.tasks.sense import flatten_to_plane, mean_separation
 
 MOST_OCCURRENCES = 60
 NEIGHBOURHOOD = 6_000
 """Eojeols that are looked through for neighbours, of the first texts."""
 NUM_NEIGHBOURS = 6
+
+
+PER_SENSE = 12
+"""Documents of each sense of the built-in corpus's homographs."""
+
+
+@dataclass(frozen=True)
+class Looked:
+    """A word in context as one system sees it; None and nothing where there is too little to look at."""
+
+    map: WordMap | None
+    pair: WordPair | None
+    neighbours: list[Neighbours]
+    separation: Separation | None
+
+
+def look(model: Model, request: Request, texts: Sequence[str]) -> Looked:
+    """A comparison's word, in the texts and in its sentences; of the built-in corpus, in documents of known senses."""
+    word, sentences = request.word, request.sentences
+    seen = known_occurrences(word, PER_SENSE) if request.built_in else [
+        *occurrences(texts, word), *occurrences(sentences, word)
+    ]  # fmt: skip
+    return Looked(
+        word_map(model, word, seen) if len(seen) > 2 else None,
+        word_pair(model, word, *sentences[:2]) if len(sentences) > 1 else None,
+        neighbours(model, word, sentences, texts),
+        separations(model, PER_SENSE) if request.built_in else None,
+    )
 
 
 @dataclass(frozen=True)

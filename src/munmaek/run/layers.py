@@ -19,22 +19,12 @@ from munmaek.core.recipe import Budget
 from munmaek.data import homographs
 from munmaek.run import comparison as kept
 from munmaek.run.arms import Answered, Progress, Question
-from munmaek.run.compare import (
-    MODELS,
-    PER_SENSE,
-    Pretrained,
-    Request,
-    Told,
-    asked_for,
-    examples_of,
-    name_of,
-    pretrained,
-    sizes,
-    threads,
-)  # fmt: skip
+from munmaek.run.compare import Pretrained, pretrained
 from munmaek.run.comparison import Comparison, LayerStudy, ModelCard, Row, WayScore, WaySense
+from munmaek.run.in_context import PER_SENSE
 from munmaek.run.model import Model
 from munmaek.run.readings import longest
+from munmaek.run.request import MODELS, Request, Told, asked_for, examples_of, name_of, sizes, threads
 from munmaek.run.runs import Runs
 from munmaek.run.stored import StoredEncoder, store
 from munmaek.run.tuning import HEAD_STREAM, compute

@@ -46,17 +46,25 @@ class Runs:
         settings = arm.settings(labels)
         return {"weights": weights, **self._read, "task": self.question.task.name, "settings": settings}
 
-    def row(self, name: str, arm: Arm, weights: str, labels: int | None, seed: int) -> Row:
-        """A run, from the book or done now; what each test row got is on the disk before the run is in the book."""
-        identity = self.identity(arm, weights, labels)
-        key = hashlib.sha256(json.dumps([name, labels, seed, identity], sort_keys=True).encode()).hexdigest()[:16]
+    def known(self, name: str, arm: Arm, weights: str, labels: int | None, seed: int) -> Row | None:
+        """A run of the book, and that is told; None where it is still to be done."""
+        key = _key(name, labels, seed, self.identity(arm, weights, labels))
         for line in self.book.lines("key", "row"):
             if line["key"] == key and (self.out / line["row"]["answers"]).is_file():
                 row = Row(**line["row"])
                 self._tell(row, self.question.task.best)
                 return row
+        return None
+
+    def row(self, name: str, arm: Arm, weights: str, labels: int | None, seed: int) -> Row:
+        """A run, from the book or done now; what each test row got is on the disk before the run is in the book."""
+        known = self.known(name, arm, weights, labels, seed)
+        if known is not None:
+            return known
         with Cost() as cost:
             found = arm.run(labels, seed, self._progress)
+        identity = self.identity(arm, weights, labels)
+        key = _key(name, labels, seed, identity)
         path = Path(ANSWERS) / f"{key}.npy"
         files.write_atomic(self.out / path, _npy(found.evidence))
         row = Row(name, labels, labels or len(self.question.train), seed, found.scores, cost.seconds,
@@ -79,6 +87,10 @@ def digest(examples: Examples) -> str:
     for row in zip(examples.texts, examples.pairs or [""] * len(examples), examples.labels, strict=True):
         found.update(json.dumps(row, ensure_ascii=False).encode())
     return found.hexdigest()
+
+
+def _key(name: str, labels: int | None, seed: int, identity: Mapping[str, Any]) -> str:
+    return hashlib.sha256(json.dumps([name, labels, seed, identity], sort_keys=True).encode()).hexdigest()[:16]
 
 
 def _npy(evidence: Any) -> bytes:

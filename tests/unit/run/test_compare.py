@@ -17,9 +17,10 @@ import pytest
 
 from munmaek.core.errors import Interrupted, RequestError
 from munmaek.report.tables import cards
-from munmaek.run import compare as module
-from munmaek.run.compare import SIZES, Told, compare, sizes
+from munmaek.run import entrants
+from munmaek.run.compare import compare
 from munmaek.run.comparison import Comparison, read
+from munmaek.run.request import SIZES, Told, sizes
 
 SENTENCES = ("배우 음악 정말 좋다", "결말 배우 너무 지루하다")
 OPTIONS: dict[str, Any] = {
@@ -135,8 +136,8 @@ def test_a_longer_pretraining_does_not_repeat_what_needs_none(corpus: Path, labe
 
 def test_nothing_is_done_twice(made, corpus: Path, labelled, monkeypatch) -> None:
     found, out = made
-    monkeypatch.setattr(module.NetworkArm, "run", _never)
-    monkeypatch.setattr(module.TfidfArm, "run", _never)
+    monkeypatch.setattr(entrants.NetworkArm, "run", _never)
+    monkeypatch.setattr(entrants.TfidfArm, "run", _never)
     assert kept(run(out, corpus, labelled)) == kept(found)
     fewer = run(out, corpus, labelled, systems=["bert"], labels=[8])  # a part by itself
     assert [row["answers"] for row in kept(fewer)] == [
@@ -232,11 +233,11 @@ print("finished", flush=True)
 """
 
 
-def start(out: Path, corpus: Path, labelled: tuple[Path, Path]) -> subprocess.Popen[str]:
+def start(out: Path, corpus: Path, labelled: tuple[Path, Path], threads: str) -> subprocess.Popen[str]:
     options = OPTIONS | {"out": str(out), "corpus": str(corpus), "train": str(labelled[0]), "test": str(labelled[1])}
     options["pretraining"] = OPTIONS["pretraining"] | {"cache": str(corpus.parent / "cache")}
     process = subprocess.Popen([sys.executable, "-c", SCRIPT, json.dumps(options)], stdout=subprocess.PIPE,
-                               env=os.environ | {"OMP_NUM_THREADS": "1"}, text=True)  # fmt: skip
+                               env=os.environ | {"OMP_NUM_THREADS": threads}, text=True)  # fmt: skip
     assert process.stdout is not None
     assert process.stdout.readline() == "started\n"
     return process
@@ -244,14 +245,15 @@ def start(out: Path, corpus: Path, labelled: tuple[Path, Path]) -> subprocess.Po
 
 @pytest.mark.slow
 @pytest.mark.timeout(1800)
-def test_killed_twenty_times_equals_uninterrupted(corpus: Path, labelled, tmp_path: Path) -> None:
+@pytest.mark.parametrize("threads", ["1", "2"])
+def test_killed_twenty_times_equals_uninterrupted(corpus: Path, labelled, tmp_path: Path, threads: str) -> None:
     whole, killed = tmp_path / "whole", tmp_path / "killed"
     began = time.monotonic()
-    assert start(whole, corpus, labelled).communicate()[0] == "finished\n"
+    assert start(whole, corpus, labelled, threads).communicate()[0] == "finished\n"
     length = time.monotonic() - began
     moments, kills = random.Random(11), 0
     while kills < 20:
-        process = start(killed, corpus, labelled)
+        process = start(killed, corpus, labelled, threads)
         try:
             process.communicate(timeout=moments.random() * length / 3)
         except subprocess.TimeoutExpired:
@@ -261,5 +263,5 @@ def test_killed_twenty_times_equals_uninterrupted(corpus: Path, labelled, tmp_pa
         else:  # it was done: some is taken away, so that every kill falls into work
             lines = (killed / "rows.jsonl").read_bytes().split(b"\n")
             (killed / "rows.jsonl").write_bytes(b"\n".join(lines[:4]))
-    assert start(killed, corpus, labelled).communicate()[0] == "finished\n"
+    assert start(killed, corpus, labelled, threads).communicate()[0] == "finished\n"
     assert kept(read(killed)) == kept(read(whole))

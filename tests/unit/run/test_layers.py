@@ -20,10 +20,11 @@ from munmaek.data.tokenizers import train_tokenizer
 from munmaek.run import folder as model_folder
 from munmaek.run import layers as module
 from munmaek.run.arms import Answered, Question
-from munmaek.run.compare import Told, compare
+from munmaek.run.compare import compare
 from munmaek.run.comparison import Comparison, read
 from munmaek.run.layers import States, WayArm, areas, layers
 from munmaek.run.model import Model, load
+from munmaek.run.request import Told
 from munmaek.run.rows import examples
 from munmaek.run.stored import StoredEncoder
 from munmaek.run.ways import WAYS, Way

@@ -1,0 +1,132 @@
+"""One lane of a comparison: a process of its own that does the runs it is told; `lanes` starts it and tells it.
+
+What it is told and what it answers are pickles, through its standard input and output, from and to its parent alone.
+"""
+
+from __future__ import annotations
+
+import os
+import pickle
+import sys
+import time
+import traceback
+from collections.abc import Callable
+from dataclasses import dataclass
+from queue import SimpleQueue
+from threading import Thread
+from typing import Any, BinaryIO
+
+from munmaek.core.errors import MunmaekError
+from munmaek.data.morphemes import remembered
+from munmaek.run import in_context
+from munmaek.run.arms import Question
+from munmaek.run.comparison import Row
+from munmaek.run.entrants import Entrants
+from munmaek.run.folder import weights_of
+from munmaek.run.model import load
+from munmaek.run.request import ROWS, Request, examples_of, looked_through
+from munmaek.run.runs import Runs
+from munmaek.tasks import load as load_task
+from munmaek.train.trainer import Event
+
+TELL_EVERY_SECONDS = 1.0
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run to be done: an arm, its system ("" for a floor), a number of labels, and a seed."""
+
+    arm: str
+    system: str
+    labels: int | None
+    seed: int
+
+
+@dataclass(frozen=True)
+class Look:
+    """A system's word in context, to be looked at."""
+
+    system: str
+
+
+Task = Run | Look
+
+
+@dataclass(frozen=True)
+class Failure:
+    """Why something could not be done: the kind of error, its parts, and where it was raised."""
+
+    kind: str
+    what: str
+    where: str | None
+    fix: str | None
+    trace: str
+
+
+Answer = Row | in_context.Looked | Failure
+"""What a task ends in; before that come the shares of it done, as numbers."""
+
+
+class Lane:
+    """A comparison in one process: an arm is made when it is first told to run.
+
+    Args:
+        share: told of the share done of what is under way.
+    """
+
+    def __init__(self, request: Request, share: Callable[[float], None]) -> None:
+        self.request, self.share = request, share
+        task = load_task(request.task)
+        train, test = examples_of(request, task)
+        self.question = Question(task, train, test)
+        self.entrants = Entrants(request, self.question)
+        self.runs = Runs(request.out, ROWS, self.question, self._progress, lambda row, metric: None)
+        self._last = 0.0
+
+    def do(self, asked: Task) -> Answer:
+        """Do what is told; what fails is an answer, too."""
+        try:
+            if asked.system and asked.system not in self.entrants.models:
+                folder = self.request.models / asked.system
+                self.entrants.add(asked.system, load(folder, self.request.device), weights_of(folder))
+            if isinstance(asked, Look):
+                texts = looked_through(self.question.task, self.question.test)
+                return in_context.look(self.entrants.models[asked.system], self.request, texts)
+            runner, weights = self.entrants.runners[asked.arm], self.entrants.weights[asked.arm]
+            return self.runs.row(asked.arm, runner, weights, asked.labels, asked.seed)
+        except Exception as error:
+            known = error if isinstance(error, MunmaekError) else None
+            what, where, fix = (known.what, known.where, known.fix) if known else (str(error), None, None)
+            return Failure(type(error).__name__, what, where, fix, traceback.format_exc())
+
+    def _progress(self, event: Event) -> None:
+        now = time.monotonic()
+        if now - self._last >= TELL_EVERY_SECONDS:
+            self._last = now
+            self.share(event.step / max(1, event.total_steps))
+
+
+def _told(stream: BinaryIO, tasks: SimpleQueue[Any]) -> None:
+    """Pass on what is told; where the parent is gone, nobody waits for what is under way."""
+    try:
+        while True:
+            tasks.put(pickle.load(stream))
+    except EOFError:
+        os._exit(1)
+
+
+def main() -> None:
+    """Do tasks until the parent closes the input."""
+    answers = os.fdopen(os.dup(1), "wb")
+    os.dup2(2, 1)  # whatever a library prints is no answer
+    tasks: SimpleQueue[Any] = SimpleQueue()
+    Thread(target=_told, args=(sys.stdin.buffer, tasks), daemon=True).start()
+
+    def tell(answer: Answer | float) -> None:
+        pickle.dump(answer, answers)
+        answers.flush()
+
+    with remembered():
+        lane = Lane(tasks.get(), tell)
+        while True:
+            tell(lane.do(tasks.get()))
