@@ -17,7 +17,7 @@ _aten = torch.ops.aten
 class _Scan(torch.autograd.Function):
     """One LSTM layer over time; see `scan`.
 
-    The input side of all times is one matrix product a direction, and so is each weight's gradient: inside the loop
+    The input side of all times is one matrix product, and so is each weight's gradient: inside the loop
     over time only what must be there is left, on buffers that are written in place. Products run in `dtype`; gates,
     cells and states are float32.
     """
@@ -33,17 +33,18 @@ class _Scan(torch.autograd.Function):
         to_gates = weight_state.to(dtype).transpose(1, 2)
         project = None if projection is None else projection.to(dtype).transpose(1, 2)
         gates = inputs.new_empty((dirs, seq, batch, 4 * size), dtype=torch.float32)
-        for d in range(dirs):
-            side = torch.addmm(bias[d].to(dtype), narrow[d].flatten(0, 1), weight_input[d].to(dtype).t())
-            gates[d] = side.view(seq, batch, 4 * size)
+        side = bias.to(dtype)[:, None], narrow.flatten(1, 2), weight_input.to(dtype).transpose(1, 2)
+        if dtype == gates.dtype:
+            torch.baddbmm(*side, out=gates.flatten(1, 2))
+        else:
+            gates.flatten(1, 2).copy_(torch.baddbmm(*side))
         cells, tanhs, merged = (gates.new_empty((dirs, seq, batch, size)) for _ in range(3))
         states = merged if project is None else gates.new_empty((dirs, seq, batch, project.shape[2]))
         state, cell = start if start is not None else (None, None)
         for t in range(seq):
             now = gates[:, t]
             if state is not None:
-                for d in range(dirs):
-                    _add_product(now[d], state[d].to(dtype), to_gates[d])
+                _add_products(now, state.to(dtype), to_gates)
             now[..., : 3 * size].sigmoid_()
             now[..., 3 * size :].tanh_()
             enter, forget, leave, new = now.split(size, -1)
@@ -55,8 +56,7 @@ class _Scan(torch.autograd.Function):
             torch.tanh(cells[:, t], out=tanhs[:, t])
             torch.mul(leave, tanhs[:, t], out=merged[:, t])
             if project is not None:
-                for d in range(dirs):
-                    states[d, t] = merged[d, t].to(dtype) @ project[d]
+                states[:, t] = merged[:, t].to(dtype) @ project
                 if clips[1]:
                     states[:, t].clamp_(-clips[1], clips[1])
             state, cell = states[:, t], cells[:, t]
@@ -72,7 +72,7 @@ class _Scan(torch.autograd.Function):
     def backward(ctx: Any, *grads: Tensor) -> Any:
         inputs, weight_input, weight_state, projection, gates, cells, tanhs, merged, states, *start = ctx.saved_tensors
         dtype, clips = ctx.dtype, ctx.clips
-        dirs, seq = cells.shape[:2]
+        seq = cells.shape[1]
         by_gates = weight_state.to(dtype)
         to_merged = None if projection is None else projection.to(dtype)
         gate_grads = torch.empty_like(gates)
@@ -83,15 +83,13 @@ class _Scan(torch.autograd.Function):
         for t in range(seq - 1, -1, -1):
             grad = state_grads[:, t]
             if t + 1 < seq:
-                for d in range(dirs):
-                    _add_product(grad[d], gate_grads[d, t + 1].to(dtype), by_gates[d])
+                _add_products(grad, gate_grads[:, t + 1].to(dtype), by_gates)
             if to_merged is None:
                 merged_grad = grad
             else:
                 if clips[1]:
                     _through_clip(grad, states[:, t], clips[1])
-                for d in range(dirs):
-                    merged_grad[d] = grad[d].to(dtype) @ to_merged[d]
+                merged_grad = (grad.to(dtype) @ to_merged).float()
             enter, forget, leave, new = gates[:, t].chunk(4, -1)
             d_enter, d_forget, d_leave, d_new = gate_grads[:, t].chunk(4, -1)
             cell_grad += _aten.tanh_backward(merged_grad * leave, tanhs[:, t])
@@ -109,9 +107,8 @@ class _Scan(torch.autograd.Function):
         project_grad = None if projection is None else _outer(state_grads, merged, dtype)
         input_grad = None
         if ctx.needs_input_grad[0]:
-            narrow = gate_grads.flatten(1, 2).to(dtype)
-            parts = [narrow[d] @ weight_input[d].to(dtype) for d in range(dirs)]
-            input_grad = torch.stack(parts).view(inputs.shape).to(inputs.dtype)
+            found = gate_grads.flatten(1, 2).to(dtype) @ weight_input.to(dtype)
+            input_grad = found.view(inputs.shape).to(inputs.dtype)
         return (
             input_grad, _outer(gate_grads, inputs, dtype), state_side, gate_grads.sum((1, 2)), project_grad,
             None, None, None,
@@ -120,15 +117,13 @@ class _Scan(torch.autograd.Function):
 
 def _outer(left: Tensor, right: Tensor, dtype: torch.dtype) -> Tensor:
     """Sums over times and rows of left x right, (dirs, seq, batch, dim) each, to (dirs, left dim, right dim)."""
-    pairs = zip(left, right, strict=True)
-    products = [a.flatten(0, 1).to(dtype).t() @ b.flatten(0, 1).to(dtype) for a, b in pairs]
-    return torch.stack(products).float()
+    return (left.flatten(1, 2).to(dtype).transpose(1, 2) @ right.flatten(1, 2).to(dtype)).float()
 
 
-def _add_product(total: Tensor, left: Tensor, right: Tensor) -> None:
-    """total += left @ right, in place; `total` is float32, whatever the type of the factors."""
+def _add_products(total: Tensor, left: Tensor, right: Tensor) -> None:
+    """total += left @ right of each direction, in place; `total` is float32, whatever the type of the factors."""
     if left.dtype == total.dtype:
-        total.addmm_(left, right)
+        total.baddbmm_(left, right)
     else:
         total += left @ right
 

@@ -21,7 +21,6 @@ from munmaek.run import comparison as kept
 from munmaek.run.arms import Answered, Progress, Question
 from munmaek.run.compare import Pretrained, pretrained
 from munmaek.run.comparison import Comparison, LayerStudy, ModelCard, Row, WayScore, WaySense
-from munmaek.run.in_context import PER_SENSE
 from munmaek.run.model import Model
 from munmaek.run.readings import longest
 from munmaek.run.request import MODELS, Request, Told, asked_for, examples_of, name_of, sizes, threads
@@ -40,6 +39,8 @@ from munmaek.train.trainer import Job, train
 TASK = "tag"
 SIZES: tuple[int | None, ...] = (1_000,)
 ROWS = "layers.jsonl"
+PER_SENSE = 12
+"""Documents of each sense of the built-in corpus's homographs."""
 LEARNING_RATE = 2e-3
 MIX_RATE = 10.0
 """Factor on it for the numbers that weigh layers. Adam moves a number by at most its rate a step: at the common one a
