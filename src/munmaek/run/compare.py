@@ -76,6 +76,7 @@ def compare(
     pretraining: Mapping[str, Any] | None = None,
     own: Mapping[str, Mapping[str, Any]] | None = None,
     tuning: Mapping[str, Any] | None = None,
+    own_tuning: Mapping[str, Mapping[str, Any]] | None = None,
     seed: int = 0,
     device: str = "auto",
     command: str = "",
@@ -100,6 +101,7 @@ def compare(
             is for systems that embed tokens.
         own: system -> such arguments of it alone.
         tuning: settings of every fine-tuning of a network that differ from the defaults, see `tasks.defaults.Settings`.
+        own_tuning: system -> such settings of it alone.
         models: where the pre-trained models are kept, so that comparisons on other rows share them; in `out` if None.
         told: hears of the progress.
     Raises:
@@ -110,7 +112,7 @@ def compare(
         labels, seeds, seeds_all, scratch, floors, task,
         (text_column, pair_column, label_column), word, tuple(sentences), max_length,
         dict(pretraining or {}), dict(own or {}), seed, device, command, Path(models or Path(out) / MODELS),
-        dict(tuning or {}),
+        dict(tuning or {}), dict(own_tuning or {}),
     )  # fmt: skip
     with remembered():
         return _Comparing(request, told or Told()).run()

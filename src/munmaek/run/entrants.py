@@ -49,10 +49,10 @@ class Entrants:
         """A system's arms: as it was pre-trained, and where that is asked for, from random weights."""
         request, title = self.request, model.system.title
         self.models[name] = model
-        test = TestRows(request.out)
+        test, own = TestRows(request.out), known_settings(request.own_tuning.get(name, {}), "--tune")
         for scratch in (False, True) if request.scratch else (False,):
             runner = NetworkArm(self.question, model, scratch=scratch, max_length=request.max_length,
-                                settings=self.tuning, test=test)  # fmt: skip
+                                settings=self.tuning | own, test=test)  # fmt: skip
             key = f"{name} {SCRATCH}" if scratch else name
             first = _shape(model.folder) if scratch else weights
             self._add(Arm(key, name, f"{title}, {SCRATCH}" if scratch else title, scratch), runner, first)

@@ -54,6 +54,7 @@ class Request:
     command: str
     models: Path
     tuning: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    own_tuning: Mapping[str, Mapping[str, Any]] = field(default_factory=dict[str, Mapping[str, Any]])
 
     @property
     def built_in(self) -> bool:

@@ -180,12 +180,16 @@ def test_fine_tuning_is_set_for_every_network_and_its_rows_are_others(
     _, out = made
     given: dict[str, Any] = {"systems": ["word2vec", "bert"], "labels": [8], "seeds": 1, "models": out / "models"}
     run(tmp_path, corpus, labelled, **given)
-    run(tmp_path, corpus, labelled, tuning={"epochs": 2}, **given)
+    run(tmp_path, corpus, labelled, tuning={"epochs": 2}, own_tuning={"bert": {"epochs": 3}}, **given)
     lines = [json.loads(line) for line in (tmp_path / "rows.jsonl").read_text("utf-8").splitlines()]
     epochs = [(line["row"]["arm"], line["identity"]["settings"].get("epochs")) for line in lines]
     networks = ["word2vec", "word2vec from scratch", "bert", "bert from scratch"]
     floors = [("chance", None), ("tfidf", None)]
-    assert epochs == [*floors, *((arm, 25) for arm in networks), *((arm, 2) for arm in networks)]
+    assert epochs == [
+        *floors,
+        *((arm, 25) for arm in networks),
+        *((arm, 3 if "bert" in arm else 2) for arm in networks),
+    ]
 
 
 def test_fine_tuning_that_cannot_be_is_refused_before_more_is_trained(corpus: Path, labelled, tmp_path: Path) -> None:
