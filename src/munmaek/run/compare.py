@@ -45,9 +45,9 @@ from munmaek.run.runs import Runs
 from munmaek.tasks import Task
 
 CARDS = "cards.json"
-LM_TEXTS, LM_CHARACTERS = 2_000, 80_000
+LM_TEXTS, LM_CHARACTERS = 2_000, 40_000
 """Of a language model the first texts are scored, so many of them or of so many characters."""
-PSEUDO_TERMS = 500_000
+PSEUDO_TERMS = 250_000
 """Of a masked model the first texts are scored whose characters, squared, come to so many: it reads each text once a
 token."""
 

@@ -22,7 +22,7 @@ NEIGHBOURHOOD = 6_000
 NUM_NEIGHBOURS = 6
 
 
-PER_SENSE = 8
+PER_SENSE = 6
 """Documents of each sense of the built-in corpus's homographs: their reading is most of what a look takes."""
 
 

@@ -18,8 +18,8 @@ SEEDS = {BUILT_IN: 1, "nsmc": 5}
 SMALL = {"tokenizer": "morpheme", "vocab_size": 4_000}
 """For the built-in corpus. Morphemes: in 눈이 and 눈을 the word is a token of its own, and its vector says nothing of
 the particle."""
-DOCUMENTS = 10_000
-"""Half the built-in corpus: no network reads as much in twenty seconds of two cores, and twice as many would take ten
+DOCUMENTS = 8_000
+"""Of the built-in corpus: no network reads as many in twenty seconds of two cores, and all 20,000 would take fifteen
 seconds more to cut into morphemes."""
 FAST = {"optimizer": "muon", "muon_rate": 0.04, "batch_tokens": 1024}
 OWN: dict[str, dict[str, Any]] = {
