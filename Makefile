@@ -46,6 +46,12 @@ $(PINS): constraints.txt | $(PY)
 	@{ grep -v '^torch==' constraints.txt; $(PY) -c '$(TORCH_IS); print(f"torch=={v}")'; } > $@.part
 	@mv $@.part $@
 
+# what the demo needs, which is less than all: no parquet, no tensorboard, no published ELMos
+$(VENV)/.installed-demo: $(PINS) pyproject.toml
+	@echo "installing munmaek"
+	$(PIP) -c $(PINS) -e '.[korean,plots,table]'
+	@touch $@
+
 $(VENV)/.installed: $(PINS) pyproject.toml
 	@echo "installing munmaek"
 	$(PIP) -c $(PINS) -e '.[all]'
@@ -58,7 +64,7 @@ $(VENV)/.installed-dev: $(VENV)/.installed
 	    echo "kenlm does not build here (see $(VENV)/kenlm.log): the test beside it will skip"
 	@touch $@
 
-demo: env
+demo: $(VENV)/.installed-demo
 	$(VENV)/bin/munmaek tour --out demo
 
 test: env-dev
