@@ -22,8 +22,9 @@ NEIGHBOURHOOD = 6_000
 NUM_NEIGHBOURS = 6
 
 
-PER_SENSE = 6
-"""Documents of each sense of the built-in corpus's homographs: their reading is most of what a look takes."""
+PER_SENSE, SHOWN_PER_SENSE = 6, 12
+"""Documents of each sense of the built-in corpus's homographs, whose reading is most of what a look takes; and of the
+one word that is shown."""
 
 
 @dataclass(frozen=True)
@@ -39,7 +40,7 @@ class Looked:
 def look(model: Model, request: Request, texts: Sequence[str]) -> Looked:
     """A comparison's word, in the texts and in its sentences; of the built-in corpus, in documents of known senses."""
     word, sentences = request.word, request.sentences
-    seen = known_occurrences(word, PER_SENSE) if request.built_in else [
+    seen = known_occurrences(word, SHOWN_PER_SENSE) if request.built_in else [
         *occurrences(texts, word), *occurrences(sentences, word)
     ]  # fmt: skip
     return Looked(
