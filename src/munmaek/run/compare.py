@@ -190,7 +190,9 @@ class _Comparing:
                 self.looked[task.system] = answer
 
         left = [run for run, row in rows.items() if row is None]
-        side_by_side(self.request, [*left, *looks], lanes, num_threads() // lanes, heard, self.told.under_way)
+        if todo := [*left, *looks]:
+            most = min(lanes, len(todo))
+            side_by_side(self.request, todo, most, num_threads() // lanes, heard, self.told.under_way)
         self.rows = [row for row in rows.values() if row is not None]
 
     def _known(self, run: Run) -> Row | None:

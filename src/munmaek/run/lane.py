@@ -71,16 +71,16 @@ class Lane:
     """A comparison in one process: an arm is made when it is first told to run.
 
     Args:
-        share: told of the share done of what is under way.
+        lanes: how many there are. share: told of the share done of what is under way.
     """
 
-    def __init__(self, request: Request, share: Callable[[float], None]) -> None:
+    def __init__(self, request: Request, lanes: int, share: Callable[[float], None]) -> None:
         self.request, self.share = request, share
         task = load_task(request.task)
         train, test = examples_of(request, task)
         self.question = Question(task, train, test)
         self.entrants = Entrants(request, self.question)
-        self.runs = Runs(request.out, ROWS, self.question, self._progress, lambda row, metric: None)
+        self.runs = Runs(request.out, ROWS, self.question, self._progress, lambda row, metric: None, lanes)
         self._last = 0.0
 
     def do(self, asked: Task) -> Answer:
@@ -127,6 +127,7 @@ def main() -> None:
         answers.flush()
 
     with remembered():
-        lane = Lane(tasks.get(), tell)
+        request, lanes = tasks.get()
+        lane = Lane(request, lanes, tell)
         while True:
             tell(lane.do(tasks.get()))

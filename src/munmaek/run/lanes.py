@@ -85,7 +85,7 @@ class _Lanes:
         environment["PYTHONPATH"] = os.pathsep.join(path for path in sys.path if path)
         # of the text all that is still needed is whether it is the built-in one
         corpus = request.corpus if request.built_in else ""
-        first = pickle.dumps(replace(request, corpus=corpus, pretraining={}, own={}))
+        first = pickle.dumps((replace(request, corpus=corpus, pretraining={}, own={}), lanes))
         command = [sys.executable, "-c", "from munmaek.run.lane import main; main()"]
         self.processes = [
             subprocess.Popen(

@@ -31,14 +31,15 @@ class Runs:
     Args:
         out: the comparison's folder. book: name of the file of rows in it. question: what every arm is asked.
         progress, row: told of the events of a training, and of each finished run with the name of its metric.
+        beside: how many runs the machine does at a time; each is said to take its part of the energy.
     """
 
     def __init__(
         self, out: Path, book: str, question: Question, progress: Callable[[Event], None] | None,
-        row: Callable[[Row, str], None],
+        row: Callable[[Row, str], None], beside: int = 1,
     ) -> None:  # fmt: skip
         self.out, self.book, self.question = out, Book(out / book), question
-        self._progress, self._tell = progress, row
+        self._progress, self._tell, self._beside = progress, row, beside
         self._read = {"train": digest(question.train), "test": digest(question.test)}
 
     def identity(self, arm: Arm, weights: str, labels: int | None) -> dict[str, Any]:
@@ -67,8 +68,9 @@ class Runs:
         key = _key(name, labels, seed, identity)
         path = Path(ANSWERS) / f"{key}.npy"
         files.write_atomic(self.out / path, _npy(found.evidence))
+        joules = None if cost.joules is None else cost.joules / self._beside
         row = Row(name, labels, labels or len(self.question.train), seed, found.scores, cost.seconds,
-                  cost.peak_memory, path.as_posix(), versions(), found.shares, cost.joules)  # fmt: skip
+                  cost.peak_memory, path.as_posix(), versions(), found.shares, joules)  # fmt: skip
         self.book.add({"key": key, "row": asdict(row), "identity": identity})
         self._tell(row, self.question.task.best)
         return row

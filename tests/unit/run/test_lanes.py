@@ -12,13 +12,17 @@ from typing import Any
 
 import pytest
 
+from munmaek.core.cost import Cost
 from munmaek.core.errors import CheckpointError, Interrupted, JobError
 from munmaek.run import lanes as module
+from munmaek.run import runs
+from munmaek.run.arms import ChanceArm, Question
 from munmaek.run.compare import compare
 from munmaek.run.comparison import Comparison
 from munmaek.run.lane import Failure, Look, Run
 from munmaek.run.lanes import lanes_for, name_of, side_by_side
-from munmaek.run.request import Request, Told, UnderWay
+from munmaek.run.request import Request, Told, UnderWay, examples_of
+from munmaek.tasks import load
 
 SENTENCES = ("배우 음악 정말 좋다", "결말 배우 너무 지루하다")
 OPTIONS: dict[str, Any] = {
@@ -142,6 +146,17 @@ def test_what_fails_in_a_process_is_raised_here(processes, labelled, tmp_path: P
     failed = module._raised(Failure("ZeroDivisionError", "division by zero", None, None, "Traceback"))
     assert isinstance(failed, RuntimeError)
     assert str(failed) == "ZeroDivisionError: division by zero"
+
+
+def test_each_run_takes_its_part_of_the_energy(labelled, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Counted(Cost):
+        joules = 12.0
+
+    monkeypatch.setattr(runs, "Cost", Counted)
+    request = asked(tmp_path, labelled)
+    question = Question(load("classify"), *examples_of(request, load("classify")))
+    book = runs.Runs(tmp_path, "rows.jsonl", question, None, lambda row, metric: None, beside=3)
+    assert book.row("chance", ChanceArm(question), "", 8, 0).joules == 4.0
 
 
 def test_a_process_ends_with_its_parent(tmp_path: Path) -> None:
