@@ -237,8 +237,14 @@ print("finished", flush=True)
 """
 
 
-def start(out: Path, corpus: Path, labelled: tuple[Path, Path], threads: str) -> subprocess.Popen[str]:
-    options = OPTIONS | {"out": str(out), "corpus": str(corpus), "train": str(labelled[0]), "test": str(labelled[1])}
+def start(
+    out: Path, corpus: Path, labelled: tuple[Path, Path], threads: str, changes: dict[str, Any]
+) -> subprocess.Popen[str]:
+    options = (
+        OPTIONS
+        | changes
+        | {"out": str(out), "corpus": str(corpus), "train": str(labelled[0]), "test": str(labelled[1])}
+    )
     options["pretraining"] = OPTIONS["pretraining"] | {"cache": str(corpus.parent / "cache")}
     process = subprocess.Popen([sys.executable, "-c", SCRIPT, json.dumps(options)], stdout=subprocess.PIPE,
                                env=os.environ | {"OMP_NUM_THREADS": threads}, text=True)  # fmt: skip
@@ -249,15 +255,20 @@ def start(out: Path, corpus: Path, labelled: tuple[Path, Path], threads: str) ->
 
 @pytest.mark.slow
 @pytest.mark.timeout(1800)
-@pytest.mark.parametrize("threads", ["1", "2"])
-def test_killed_twenty_times_equals_uninterrupted(corpus: Path, labelled, tmp_path: Path, threads: str) -> None:
+@pytest.mark.parametrize(
+    ("threads", "changes"),
+    [("1", {}), ("2", {"systems": ["ngram", "bert"], "seeds": 3})],  # side by side; word vectors of two threads differ
+)
+def test_killed_twenty_times_equals_uninterrupted(
+    corpus: Path, labelled, tmp_path: Path, threads: str, changes: dict[str, Any]
+) -> None:
     whole, killed = tmp_path / "whole", tmp_path / "killed"
     began = time.monotonic()
-    assert start(whole, corpus, labelled, threads).communicate()[0] == "finished\n"
+    assert start(whole, corpus, labelled, threads, changes).communicate()[0] == "finished\n"
     length = time.monotonic() - began
     moments, kills = random.Random(11), 0
     while kills < 20:
-        process = start(killed, corpus, labelled, threads)
+        process = start(killed, corpus, labelled, threads, changes)
         try:
             process.communicate(timeout=moments.random() * length / 3)
         except subprocess.TimeoutExpired:
@@ -267,5 +278,5 @@ def test_killed_twenty_times_equals_uninterrupted(corpus: Path, labelled, tmp_pa
         else:  # it was done: some is taken away, so that every kill falls into work
             lines = (killed / "rows.jsonl").read_bytes().split(b"\n")
             (killed / "rows.jsonl").write_bytes(b"\n".join(lines[:4]))
-    assert start(killed, corpus, labelled, threads).communicate()[0] == "finished\n"
+    assert start(killed, corpus, labelled, threads, changes).communicate()[0] == "finished\n"
     assert kept(read(killed)) == kept(read(whole))
