@@ -52,8 +52,8 @@ $(VENV)/.installed-demo: $(PINS) pyproject.toml
 	$(PIP) -c $(PINS) -e '.[korean,plots,table]'
 	@touch $@
 
-$(VENV)/.installed: $(PINS) pyproject.toml
-	@echo "installing munmaek"
+$(VENV)/.installed: $(VENV)/.installed-demo
+	@echo "installing what the other commands need"
 	$(PIP) -c $(PINS) -e '.[all]'
 	@touch $@
 

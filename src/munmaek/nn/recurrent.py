@@ -78,7 +78,6 @@ class _Scan(torch.autograd.Function):
         gate_grads = torch.empty_like(gates)
         state_grads = grads[0].float().clone()
         cell_grad = torch.zeros_like(cells[:, 0])
-        merged_grad = torch.empty_like(cell_grad)
         first = torch.zeros_like(cell_grad) if start[1] is None else start[1]
         for t in range(seq - 1, -1, -1):
             grad = state_grads[:, t]
@@ -170,9 +169,9 @@ def scan_simple(
 ) -> tuple[Float[Tensor, "seq batch size"], tuple[Float[Tensor, "batch size"], Float[Tensor, "batch size"]]]:
     """What `scan` does in one direction without projection and clipping: all states, and the last state and cell.
 
-    Torch's own kernel steps through the times, in float32 and in bfloat16 the fastest there is: a step of `scan` is
-    some twenty small operations. No gradient flows into `start`, and none out of the cell. Deviates in bfloat16: the
-    cell that is handed back is of that type, and so rounded.
+    Torch's own kernel steps through the times, in float32 and in bfloat16: a step of `scan` is some twenty small
+    operations, which take longer where layers are small. No gradient flows into `start`, and none out of the cell.
+    Deviates in bfloat16: the cell that is handed back is of that type, and so rounded.
     """
     kind = working_type(inputs)
     begin = start or (inputs.new_zeros(inputs.shape[1], weight_state.shape[1]),) * 2

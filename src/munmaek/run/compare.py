@@ -14,17 +14,17 @@ import numpy as np
 from munmaek import systems, tasks
 from munmaek.core import files
 from munmaek.core.cost import Cost
-from munmaek.core.runtime import num_threads
+from munmaek.core.runtime import num_threads, processors
 from munmaek.data import homographs
 from munmaek.data.morphemes import remembered
 from munmaek.run import in_context
 from munmaek.run.arms import Question
 from munmaek.run.book import alone_in
 from munmaek.run.comparison import Comparison, Contrast, ModelCard, Row, Standing, study_of
-from munmaek.run.entrants import Entrants
+from munmaek.run.entrants import Entrants, Run
 from munmaek.run.evaluate_lm import evaluate_lm
 from munmaek.run.folder import weights_of
-from munmaek.run.lane import Look, Run
+from munmaek.run.lane import Look
 from munmaek.run.lanes import lanes_for, side_by_side
 from munmaek.run.model import Model, load
 from munmaek.run.pretrain import pretrain
@@ -39,7 +39,6 @@ from munmaek.run.request import (
     looked_through,
     name_of,
     sizes,
-    threads,
 )  # fmt: skip
 from munmaek.run.runs import Runs
 from munmaek.tasks import Task
@@ -155,10 +154,9 @@ class _Comparing:
         made = pretrained(self.request, self.told, name, self.texts)
         self.cards.append(made.card)
         if made.model.system.makes_vectors:
-            self.entrants.add(name, made.model, made.weights)
-            for arm in self.entrants.arms:  # what a system has no use for is refused before the next is trained
-                for labels in self.labels:
-                    self.entrants.runners[arm.name].settings(labels)
+            for runner in self.entrants.add(name, made.model, made.weights):
+                for labels in self.labels:  # what a system has no use for is refused before the next is trained
+                    runner.settings(labels)
 
     def _planned(self) -> list[Run]:
         """All runs: the small sizes of every arm first, so that something is there early."""
@@ -168,18 +166,14 @@ class _Comparing:
         ]  # fmt: skip
 
     def _one_by_one(self) -> None:
-        self.rows = [self._row(run) for run in self._planned()]
+        self.rows = [self.runs.row(*self.entrants.given(run)) for run in self._planned()]
         if self.request.word:
             models = self.entrants.models.items()
             self.looked = {name: in_context.look(model, self.request, self.texts) for name, model in models}
 
-    def _row(self, run: Run) -> Row:
-        entrants = self.entrants
-        return self.runs.row(run.arm, entrants.runners[run.arm], entrants.weights[run.arm], run.labels, run.seed)
-
     def _side_by_side(self, lanes: int) -> None:
         """What is not done yet in processes of its own; a row is told of when it is there."""
-        rows = {run: self._known(run) for run in self._planned()}
+        rows = {run: self.runs.known(*self.entrants.given(run)) for run in self._planned()}
         looks = [Look(name) for name in self.entrants.models] if self.request.word else []
 
         def heard(task: Run | Look, answer: Any) -> None:
@@ -194,10 +188,6 @@ class _Comparing:
             most = min(lanes, len(todo))
             side_by_side(self.request, todo, most, num_threads() // lanes, heard, self.told.under_way)
         self.rows = [row for row in rows.values() if row is not None]
-
-    def _known(self, run: Run) -> Row | None:
-        entrants = self.entrants
-        return self.runs.known(run.arm, entrants.runners[run.arm], entrants.weights[run.arm], run.labels, run.seed)
 
     def _found(self) -> Comparison:
         request, question, arms = self.request, self.question, self.entrants.arms
@@ -217,7 +207,7 @@ class _Comparing:
             command=request.command, made=datetime.datetime.now().astimezone().isoformat(timespec="seconds"),
             corpus=name_of(request.corpus), train=Path(request.train).name,
             test=Path(request.test).name if request.test else "", budget=request.budget, size=request.size,
-            threads=threads(),
+            threads=processors(),
             task=self.task.name, metric=self.task.best, num_train=len(question.train), num_test=len(question.test),
             num_seeds=request.seeds, arms=arms, models=self.cards, rows=self.rows, standings=standings,
             contrasts=contrasts, notices=self.notices, layers=study_of(request.out),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from dataclasses import dataclass
 from pathlib import Path
 
 from munmaek.core import files
@@ -16,6 +17,21 @@ from munmaek.run.request import Request
 from munmaek.tasks.defaults import known_settings
 
 TFIDF_TITLE = "TF-IDF + logistic regression"
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run to be done: an arm, its system ("" for a floor), a number of labels (None: all), and a seed."""
+
+    arm: str
+    system: str
+    labels: int | None
+    seed: int
+
+    @property
+    def title(self) -> str:
+        """What it is called while it is under way."""
+        return f"{self.arm} {'all' if self.labels is None else format(self.labels, ',')} #{self.seed}"
 
 
 class Entrants:
@@ -45,10 +61,15 @@ class Entrants:
             if name in kinds:
                 self._add(Arm(name, "", TFIDF_TITLE if name == "tfidf" else task.chance), kinds[name], "")
 
-    def add(self, name: str, model: Model, weights: str) -> None:
+    def given(self, run: Run) -> tuple[str, Runner, str, int | None, int]:
+        """A run as `Runs.row` and `Runs.known` take it."""
+        return run.arm, self.runners[run.arm], self.weights[run.arm], run.labels, run.seed
+
+    def add(self, name: str, model: Model, weights: str) -> list[Runner]:
         """A system's arms: as it was pre-trained, and where that is asked for, from random weights."""
         request, title = self.request, model.system.title
         self.models[name] = model
+        added: list[Runner] = []
         test, own = TestRows(request.out), known_settings(request.own_tuning.get(name, {}), "--tune")
         for scratch in (False, True) if request.scratch else (False,):
             runner = NetworkArm(self.question, model, scratch=scratch, max_length=request.max_length,
@@ -56,6 +77,8 @@ class Entrants:
             key = f"{name} {SCRATCH}" if scratch else name
             first = _shape(model.folder) if scratch else weights
             self._add(Arm(key, name, f"{title}, {SCRATCH}" if scratch else title, scratch), runner, first)
+            added.append(runner)
+        return added
 
     def _add(self, arm: Arm, runner: Runner, weights: str) -> None:
         self.arms.append(arm)

@@ -21,7 +21,7 @@ from munmaek.data.morphemes import remembered
 from munmaek.run import in_context
 from munmaek.run.arms import Question
 from munmaek.run.comparison import Row
-from munmaek.run.entrants import Entrants
+from munmaek.run.entrants import Entrants, Run
 from munmaek.run.folder import weights_of
 from munmaek.run.model import load
 from munmaek.run.request import ROWS, Request, examples_of, looked_through
@@ -33,20 +33,15 @@ TELL_EVERY_SECONDS = 1.0
 
 
 @dataclass(frozen=True)
-class Run:
-    """A run to be done: an arm, its system ("" for a floor), a number of labels, and a seed."""
-
-    arm: str
-    system: str
-    labels: int | None
-    seed: int
-
-
-@dataclass(frozen=True)
 class Look:
     """A system's word in context, to be looked at."""
 
     system: str
+
+    @property
+    def title(self) -> str:
+        """What it is called while it is under way."""
+        return self.system
 
 
 Task = Run | Look
@@ -92,8 +87,7 @@ class Lane:
             if isinstance(asked, Look):
                 texts = looked_through(self.question.task, self.question.test)
                 return in_context.look(self.entrants.models[asked.system], self.request, texts)
-            runner, weights = self.entrants.runners[asked.arm], self.entrants.weights[asked.arm]
-            return self.runs.row(asked.arm, runner, weights, asked.labels, asked.seed)
+            return self.runs.row(*self.entrants.given(asked))
         except Exception as error:
             known = error if isinstance(error, MunmaekError) else None
             what, where, fix = (known.what, known.where, known.fix) if known else (str(error), None, None)

@@ -21,7 +21,7 @@ from typing import Any
 from munmaek.core import errors
 from munmaek.core.errors import Interrupted, JobError, MunmaekError
 from munmaek.core.runtime import num_threads, world
-from munmaek.run.lane import Answer, Failure, Run, Task
+from munmaek.run.lane import Answer, Failure, Task
 from munmaek.run.request import Request, UnderWay
 from munmaek.train.distributed import pick_device
 from munmaek.train.interrupt import Interrupt
@@ -124,6 +124,8 @@ class _Lanes:
             except Empty:
                 yield None, None
                 continue
+            if number not in self.at:  # it had nothing left to do, and ended
+                continue
             if answer is None:
                 raise self._ended(number)
             task, _ = self.at[number]
@@ -137,7 +139,7 @@ class _Lanes:
 
     def under_way(self) -> UnderWay:
         """How far all are."""
-        return UnderWay(self.done, self.total, [(name_of(task), share) for task, share in self.at.values()])
+        return UnderWay(self.done, self.total, [(task.title, share) for task, share in self.at.values()])
 
     def _next(self, number: int) -> None:
         """Give a lane something of a system that it has, else of one that none has, else of the one with most left."""
@@ -171,26 +173,19 @@ class _Lanes:
         try:
             while True:
                 self.found.put((number, pickle.load(process.stdout)))
-        except (EOFError, OSError, ValueError, pickle.UnpicklingError):
+        except Exception:  # the end, or what a killed process left of an answer: nothing more comes, whatever it was
             self.found.put((number, None))
 
     def _ended(self, number: int) -> JobError:
         code = self.processes[number].wait()
         self.log.seek(0)
         error = JobError(
-            f"the process of {name_of(self.at[number][0])} ended with code {code}",
+            f"the process of {self.at[number][0].title} ended with code {code}",
             fix="The machine may have run out of memory: OMP_NUM_THREADS=1 does one run after another. What is done is "
                 "kept: run the same command again.",
         )  # fmt: skip
         error.add_note(self.log.read().decode("utf-8", "replace")[-4_000:])
         return error
-
-
-def name_of(task: Task) -> str:
-    """A task in a few words."""
-    if not isinstance(task, Run):
-        return task.system
-    return f"{task.arm} {'all' if task.labels is None else format(task.labels, ',')} #{task.seed}"
 
 
 def _raised(failure: Failure) -> Exception:

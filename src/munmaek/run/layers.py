@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from munmaek import systems, tasks
 from munmaek.core.errors import CheckpointError, RequestError
 from munmaek.core.recipe import Budget
+from munmaek.core.runtime import processors
 from munmaek.data import homographs
 from munmaek.run import comparison as kept
 from munmaek.run.arms import Answered, Progress, Question
@@ -23,7 +24,7 @@ from munmaek.run.compare import Pretrained, pretrained
 from munmaek.run.comparison import Comparison, LayerStudy, ModelCard, Row, WayScore, WaySense
 from munmaek.run.model import Model
 from munmaek.run.readings import longest
-from munmaek.run.request import MODELS, Request, Told, asked_for, examples_of, name_of, sizes, threads
+from munmaek.run.request import MODELS, Request, Told, asked_for, examples_of, name_of, sizes
 from munmaek.run.runs import Runs
 from munmaek.run.stored import StoredEncoder, store
 from munmaek.run.tuning import HEAD_STREAM, compute
@@ -170,7 +171,7 @@ class _Studying:
         except CheckpointError:
             before = Comparison(
                 command=request.command, made=made, corpus=name_of(request.corpus), train=train, test=test,
-                budget=request.budget, size=request.size, threads=threads(), task=question.task.name,
+                budget=request.budget, size=request.size, threads=processors(), task=question.task.name,
                 metric=question.task.best, num_train=len(question.train), num_test=len(question.test),
                 num_seeds=request.seeds, arms=[], models=[], rows=[], standings=[], contrasts=[],
                 notices=[homographs.NOTICE] if built_in else [],

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -118,11 +117,6 @@ def sizes(asked: Sequence[int | None] | None, usual: Sequence[int | None], rows:
         fix = f"Rows to train on: {rows:,}. Leave larger numbers out of --labels, or all of it."
         raise RequestError("not so many labels", where="--labels", fix=fix)
     return tuple(asked)
-
-
-def threads() -> int:
-    """Processors that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def name_of(corpus: Any) -> str:

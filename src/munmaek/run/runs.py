@@ -49,23 +49,17 @@ class Runs:
 
     def known(self, name: str, arm: Arm, weights: str, labels: int | None, seed: int) -> Row | None:
         """A run of the book, and that is told; None where it is still to be done."""
-        key = _key(name, labels, seed, self.identity(arm, weights, labels))
-        for line in self.book.lines("key", "row"):
-            if line["key"] == key and (self.out / line["row"]["answers"]).is_file():
-                row = Row(**line["row"])
-                self._tell(row, self.question.task.best)
-                return row
-        return None
+        return self._in_book(_key(name, labels, seed, self.identity(arm, weights, labels)))
 
     def row(self, name: str, arm: Arm, weights: str, labels: int | None, seed: int) -> Row:
         """A run, from the book or done now; what each test row got is on the disk before the run is in the book."""
-        known = self.known(name, arm, weights, labels, seed)
+        identity = self.identity(arm, weights, labels)
+        key = _key(name, labels, seed, identity)
+        known = self._in_book(key)
         if known is not None:
             return known
         with Cost() as cost:
             found = arm.run(labels, seed, self._progress)
-        identity = self.identity(arm, weights, labels)
-        key = _key(name, labels, seed, identity)
         path = Path(ANSWERS) / f"{key}.npy"
         files.write_atomic(self.out / path, _npy(found.evidence))
         joules = None if cost.joules is None else cost.joules / self._beside
@@ -74,6 +68,14 @@ class Runs:
         self.book.add({"key": key, "row": asdict(row), "identity": identity})
         self._tell(row, self.question.task.best)
         return row
+
+    def _in_book(self, key: str) -> Row | None:
+        for line in self.book.lines("key", "row"):
+            if line["key"] == key and (self.out / line["row"]["answers"]).is_file():
+                row = Row(**line["row"])
+                self._tell(row, self.question.task.best)
+                return row
+        return None
 
     def samples(self, rows: list[Row]) -> Mapping[tuple[str, int | None], Sample]:
         """What the seeds of each arm got at each number of labels, by (arm, labels)."""

@@ -82,3 +82,12 @@ def labelled(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
         lines = ["document\tlabel", *(f"{text}\t{label}" for text, label in part)]
         (folder / name).write_text("\n".join(lines) + "\n", "utf-8")
     return folder / "train.tsv", folder / "dev.tsv"
+
+
+@pytest.fixture(scope="session")
+def corpus(tmp_path_factory: pytest.TempPathFactory, labelled: tuple[Path, Path]) -> Path:
+    """The labelled files' texts, without their labels."""
+    path = tmp_path_factory.mktemp("text") / "corpus.txt"
+    rows = [line.split("\t")[0] for part in labelled for line in part.read_text("utf-8").splitlines()[1:]]
+    path.write_text("\n".join(rows) + "\n", "utf-8")
+    return path

@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from kept_rows import kept
 
 from munmaek.core.errors import Interrupted, RequestError
 from munmaek.report.tables import cards
@@ -30,15 +31,6 @@ OPTIONS: dict[str, Any] = {
 }  # fmt: skip
 
 
-@pytest.fixture(scope="module")
-def corpus(tmp_path_factory: pytest.TempPathFactory, labelled) -> Path:
-    """The labelled files' texts, without their labels."""
-    path = tmp_path_factory.mktemp("text") / "corpus.txt"
-    rows = [line.split("\t")[0] for part in labelled for line in part.read_text("utf-8").splitlines()[1:]]
-    path.write_text("\n".join(rows) + "\n", "utf-8")
-    return path
-
-
 def run(out: Path, corpus: Path, labelled: tuple[Path, Path], **changes: Any) -> Comparison:
     given = OPTIONS | {"train": labelled[0], "test": labelled[1]} | changes
     pretraining = given.pop("pretraining") | {"cache": corpus.parent / "cache"}
@@ -49,13 +41,6 @@ def run(out: Path, corpus: Path, labelled: tuple[Path, Path], **changes: Any) ->
 def made(tmp_path_factory: pytest.TempPathFactory, corpus: Path, labelled) -> tuple[Comparison, Path]:
     out = tmp_path_factory.mktemp("comparison")
     return run(out, corpus, labelled), out
-
-
-def kept(found: Comparison) -> list[dict[str, Any]]:
-    """Rows without what the clock says."""
-    return [
-        {k: v for k, v in asdict(row).items() if k not in ("seconds", "joules", "peak_memory")} for row in found.rows
-    ]
 
 
 def test_every_arm_at_every_size(made) -> None:

@@ -6,11 +6,11 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import pytest
+from kept_rows import kept
 
 from munmaek.core.cost import Cost
 from munmaek.core.errors import CheckpointError, Interrupted, JobError
@@ -19,8 +19,9 @@ from munmaek.run import runs
 from munmaek.run.arms import ChanceArm, Question
 from munmaek.run.compare import compare
 from munmaek.run.comparison import Comparison
-from munmaek.run.lane import Failure, Look, Run
-from munmaek.run.lanes import lanes_for, name_of, side_by_side
+from munmaek.run.entrants import Run
+from munmaek.run.lane import Failure, Look
+from munmaek.run.lanes import lanes_for, side_by_side
 from munmaek.run.request import Request, Told, UnderWay, examples_of
 from munmaek.tasks import load
 
@@ -29,14 +30,6 @@ OPTIONS: dict[str, Any] = {
     "systems": ["word2vec", "bert"], "size": "tiny", "budget": "10 steps", "labels": [8], "seeds": 4, "scratch": False,
     "word": "배우", "sentences": SENTENCES, "pretraining": {"tokenizer": "word", "vocab_size": 300, "min_count": 1},
 }  # fmt: skip
-
-
-@pytest.fixture(scope="module")
-def corpus(tmp_path_factory: pytest.TempPathFactory, labelled) -> Path:
-    path = tmp_path_factory.mktemp("text") / "corpus.txt"
-    rows = [line.split("\t")[0] for line in labelled[0].read_text("utf-8").splitlines()[1:]]
-    path.write_text("\n".join(rows) + "\n", "utf-8")
-    return path
 
 
 def run(out: Path, corpus: Path, labelled: tuple[Path, Path], **changes: Any) -> Comparison:
@@ -65,13 +58,6 @@ def processes(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[subprocess.Popen
     yield started
     assert len(started) >= 2
     assert all(process.poll() is not None for process in started)
-
-
-def kept(found: Comparison) -> list[dict[str, Any]]:
-    """Rows without what the clock says."""
-    return [
-        {k: v for k, v in asdict(row).items() if k not in ("seconds", "joules", "peak_memory")} for row in found.rows
-    ]
 
 
 def looked(found: Comparison) -> list[Any]:
@@ -180,6 +166,6 @@ def test_how_many(monkeypatch, labelled, tmp_path: Path, threads: int, runs: int
 
 
 def test_names() -> None:
-    assert name_of(Run("bert from scratch", "bert", 10_000, 3)) == "bert from scratch 10,000 #3"
-    assert name_of(Run("gpt", "gpt", None, 0)) == "gpt all #0"
-    assert name_of(Look("gpt")) == "gpt"
+    assert Run("bert from scratch", "bert", 10_000, 3).title == "bert from scratch 10,000 #3"
+    assert Run("gpt", "gpt", None, 0).title == "gpt all #0"
+    assert Look("gpt").title == "gpt"

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from kept_rows import without_clock
 
 from munmaek import systems, tasks
 from munmaek.cli import main
@@ -203,8 +204,7 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def kept(found: Comparison) -> list[dict[str, Any]]:
     assert found.layers is not None
-    rows = [dataclasses.asdict(row) for row in found.layers.rows]
-    return [{name: row[name] for name in row if name not in ("seconds", "joules", "peak_memory")} for row in rows]
+    return without_clock(found.layers.rows)
 
 
 def _never(*_: object, **__: object) -> None:
