@@ -8,6 +8,7 @@ from munmaek.core.errors import RequestError
 from munmaek.run.folder import Loaded
 from munmaek.run.model import Model
 from munmaek.run.tuning import Tuner
+from munmaek.systems.gpt import adapt
 from munmaek.systems.gpt.adapt import next_words
 from munmaek.tasks.examples import Examples
 from munmaek.tasks.labelled import AUXILIARY, PART, LabelledObjective, tokenise
@@ -46,6 +47,24 @@ def test_auxiliary_loss_is_the_plain_language_model_loss(card, small, tokenizer)
         wanted += float(torch.nn.functional.cross_entropy(logits, torch.tensor(encoding.ids[1:]), reduction="sum"))
     assert count == sum(len(encoding.ids) - 1 for encoding in encodings)
     torch.testing.assert_close(float(nats), wanted, rtol=1e-5, atol=1e-4)
+
+
+def test_auxiliary_loss_of_a_part_of_the_tokens_is_that_of_all_in_expectation(
+    card, small, tokenizer, monkeypatch
+) -> None:
+    encoder = card.encoder(small.eval(), tokenizer)
+    inputs = {name: torch.from_numpy(array) for name, array in encoder.collate(encoder.tokenize(TEXTS[:4])).items()}
+    with torch.no_grad():
+        states = encoder.forward(inputs)
+        whole, total = next_words(encoder.module, states, inputs)
+        monkeypatch.setattr(adapt, "TOKENS", 3)
+        torch.manual_seed(0)
+        draws = [next_words(encoder.module, states, inputs) for _ in range(400)]
+    assert total > 6
+    assert {count for _, count in draws} == {total}
+    found = torch.stack([nats for nats, _ in draws])
+    assert found.std() > 0
+    assert abs(found.mean() - whole) < 4 * found.std() / len(found) ** 0.5
 
 
 def test_total_is_equation_5_and_parts_add_up(card, small, tokenizer) -> None:
