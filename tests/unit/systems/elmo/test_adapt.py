@@ -20,7 +20,7 @@ from munmaek.tasks import load as load_task
 from munmaek.tasks.examples import Examples
 from munmaek.tasks.labelled import Labelled, with_targets
 from munmaek.tasks.network import TaskModel, outputs, vectors
-from munmaek.tasks.probe import PENALTY, SMALLEST, probe
+from munmaek.tasks.probe import SMALLEST, probe
 
 GOOD, BAD = ("눈이 예쁘다", "배가 좋았다", "강가에서 좋았다"), ("말을 들었다", "밤에 내렸다", "처음보는 달렸다")
 
@@ -114,6 +114,10 @@ def fresh(subject: Tuner) -> tuple[TaskModel, Labelled]:
     return subject._network(answers, subject.settings(48), 0), data
 
 
+PENALTY = 100.0
+"""Of the probe in a test of few rows, over which the one for real data hardly leaves the layers' first shares."""
+
+
 def regression(found: np.ndarray, targets: np.ndarray) -> tuple[float, np.ndarray]:
     """The probe's objective at its least for vectors as they are, and the logits there: scikit-learn's."""
     scaled = (found - found.mean(0)) / np.maximum(found.std(0), SMALLEST)
@@ -124,7 +128,10 @@ def regression(found: np.ndarray, targets: np.ndarray) -> tuple[float, np.ndarra
     return float(loss + PENALTY / 4 * np.square(peer.coef_).sum()), logits
 
 
-def test_the_probe_finds_the_shares_of_the_layers_together_with_the_map(run: Path) -> None:
+def test_the_probe_finds_the_shares_of_the_layers_together_with_the_map(
+    run: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("munmaek.tasks.probe.PENALTY", PENALTY)
     subject = tuner(run)
     network, data = fresh(subject)
     mix = network.only_mix
