@@ -17,7 +17,7 @@ import pytest
 
 SNAPSHOTS = Path(__file__).with_name("help")
 VERBS = (
-    "tour", "doctor", "prepare", "pretrain", "finetune", "evaluate", "table", "compare",
+    "tour", "doctor", "prepare", "pretrain", "finetune", "evaluate", "compare",
     "report", "predict", "fill", "generate", "embed", "similar", "nearest", "analogy", "fetch", "import", "export",
 )  # fmt: skip
 

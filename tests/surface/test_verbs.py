@@ -171,13 +171,19 @@ def test_pairs(run: Run, model: Path, tmp_path: Path, send: Callable[[str], None
     run("predict", "--model", tmp_path / "run").complains(2, "standard input:1", "tab")
 
 
-def test_table(run: Run, model: Path, table: Path, tmp_path: Path) -> None:
-    words = ("table", "--model", model, "--train", table, "--test", table, "--out", tmp_path / "runs.jsonl")
-    answer = run(*words, "--labels", 8, "--seeds", 2, "--no-scratch")
+def test_a_trained_model_in_a_comparison(run: Run, model: Path, table: Path, tmp_path: Path) -> None:
+    words = ("compare", "--trained", model, "--train", table, "--test", table, "--out", tmp_path / "worth")
+    answer = run(*words, "--labels", 8, "--seeds", 2)
     assert answer.code == 0, answer.err
     assert "TF-IDF" in answer.out
-    assert len((tmp_path / "runs.jsonl").read_text("utf-8").strip().split("\n")) == 4
+    assert f"BERT ({model.name})" in answer.out
+    rows = [json.loads(line)["row"] for line in (tmp_path / "worth/rows.jsonl").read_text("utf-8").splitlines()]
+    assert {row["arm"] for row in rows} == {"chance", "tfidf", model.name, f"{model.name} from scratch"}
+    assert f"BERT ({model.name})" in (tmp_path / "worth/report.html").read_text("utf-8")
     run(*words, "--labels", "few").complains(2, "--labels")
+    run(*words, "--trained", model).complains(2, "--trained", "twice")
+    run(*words, "--systems", "ngram").complains(2, "corpus")
+    run(*words, "--layers").complains(2, "--trained")
 
 
 def test_fetch_from_a_folder(run: Run, data_dir: Path, tmp_path: Path) -> None:

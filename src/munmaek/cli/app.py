@@ -23,8 +23,6 @@ VERBS = (
      "라벨이 있는 글, 글 쌍, 점수, 개체 태그, 질문과 답으로 미세 조정합니다."),
     ("evaluate", training.evaluate, "Score a fine-tuned model, a language model on text, or word vectors.",
      "미세 조정한 모델을 라벨 데이터로, 언어 모델을 글로, 낱말 벡터를 낱말 쌍으로 평가합니다."),
-    ("table", training.table, "What pre-training is worth, by the number of labels.",
-     "라벨 수에 따라 사전 학습이 얼마나 도움이 되는지 표로 봅니다."),
     ("compare", comparing.compare, "What each generation buys on your text and labels, beside two floors.",
      "내 글과 라벨에서 세대마다 무엇을 얻는지 한 번에 견줍니다."),
     ("report", comparing.report, "Write what a comparison found as one page, with figures.",

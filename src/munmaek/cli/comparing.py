@@ -47,8 +47,19 @@ OwnTest = Annotated[
     ),
 ]  # fmt: skip
 Systems = Annotated[
-    str, option("--systems", "Which, separated by commas.", "시스템들, 쉼표로.", metavar="all|NAME,NAME", shown=True)
-]
+    str | None,
+    option(
+        "--systems", "Which to pre-train, separated by commas; else all, or with --trained none.",
+        "사전 학습할 시스템들, 쉼표로. 없으면 모두, --trained가 있으면 없음.", metavar="all|NAME,NAME",
+    ),
+]  # fmt: skip
+TrainedModels = Annotated[
+    list[Path] | None,
+    option(
+        "--trained", "A model that is trained already, of this tool or imported; repeat it.",
+        "이미 학습한 모델. 이 도구의 것이나 가져온 것. 여러 번.", metavar="DIR",
+    ),
+]  # fmt: skip
 Labels = Annotated[
     str | None,
     option(
@@ -130,7 +141,8 @@ def compare(
     corpus: OwnCorpus = None,
     train: OwnTrain = None,
     test: OwnTest = None,
-    systems: Systems = "all",
+    systems: Systems = None,
+    trained: TrainedModels = None,
     budget: options.Budget = "10m",
     size: options.Size = "mini",
     labels: Labels = None,
@@ -161,13 +173,13 @@ def compare(
     texts = _sentences(word, sentence)
     named = (text_column, pair_column, label_column)
     if layers:
-        _check_study(task, data if train is None else None, named, tune)
-    known = _data(data, corpus, train, test, models or out, seed)
+        _check_study(task, data if train is None else None, named, tune, trained)
+    known = _data(data, corpus, train, test, models or out, seed, trained=bool(trained and systems is None))
     columns = [mine or own for mine, own in zip(named, known.columns, strict=True)]
     given: dict[str, Any] = {
         "out": out, "corpus": known.corpus, "train": known.train, "test": known.test, "budget": budget, "size": size,
         "seeds": seeds, "models": models,
-        "systems": () if systems == "all" else systems.split(","), "seeds_all": seeds_all, "max_length": max_length,
+        "systems": _systems(systems, trained), "seeds_all": seeds_all, "max_length": max_length,
         "seed": seed, "device": device, "command": _command(),
         "pretraining": {"tokenizer": tokenizer, "vocab_size": vocab_size, "cache": cache,
                         "settings": read_settings(settings or []), **({"words": "auto"} if words else {})},
@@ -184,8 +196,8 @@ def compare(
             from munmaek.run.compare import compare as run
 
             found = run(
-                **given, scratch=scratch, floors=floors, task=task or known.task, word=word, sentences=texts,
-                tuning=read_settings(tune or [], "--tune"),
+                **given, trained=trained or (), scratch=scratch, floors=floors, task=task or known.task, word=word,
+                sentences=texts, tuning=read_settings(tune or [], "--tune"),
                 text_column=columns[0], pair_column=columns[1], label_column=columns[2],
             )  # fmt: skip
     _show(found, out, as_json, layers)
@@ -279,15 +291,29 @@ def _sentences(word: str, sentence: list[str] | None) -> tuple[str, ...]:
     return texts
 
 
+def _systems(systems: str | None, trained: list[Path] | None) -> Sequence[str]:
+    """The systems to pre-train, named where `trained` models stand beside them; none named is all, or none there."""
+    if systems != "all":
+        return systems.split(",") if systems else ()
+    from munmaek.systems import names
+
+    return names() if trained else ()
+
+
 def _data(
-    data: str | None, corpus: list[str] | None, train: Path | None, test: Path | None, out: Path, seed: int
-) -> KnownData:
-    """The text, the rows to learn from, and those to score on; what is given by itself goes before a data set's own."""
+    data: str | None, corpus: list[str] | None, train: Path | None, test: Path | None, out: Path, seed: int,
+    *, trained: bool,
+) -> KnownData:  # fmt: skip
+    """The text, the rows to learn from, and those to score on; what is given by itself goes before a data set's own.
+
+    Args:
+        trained: whether nothing is pre-trained, so that no text is needed.
+    """
     from munmaek.run.known_data import KnownData, known_data
 
-    known = known_data(data, out, seed) if data else None
+    known = known_data(data, out, seed, text=not (trained or corpus)) if data else None
     own = corpus_of(corpus) if corpus else known.corpus if known else None
-    if own is None or (known is None and train is None):
+    if (own is None and not trained) or (known is None and train is None):
         raise RequestError(
             "there is nothing to compare on", where="munmaek compare",
             fix="Give --corpus your.txt --train your.tsv, or --data built-in.",
@@ -298,8 +324,13 @@ def _data(
     return replace(known, corpus=own, test=test or known.test)
 
 
-def _check_study(task: str | None, data: str | None, columns: Sequence[str | None], tune: list[str] | None) -> None:
-    """RequestError where --layers is asked of something else than files of tags."""
+def _check_study(
+    task: str | None, data: str | None, columns: Sequence[str | None], tune: list[str] | None,
+    trained: list[Path] | None,
+) -> None:  # fmt: skip
+    """RequestError where --layers is asked of something else than files of tags, or of models that it did not train."""
+    if trained:
+        raise RequestError("--layers trains its systems", where="--trained", fix="Leave it out, or leave out --layers.")
     if task not in (None, "tag"):
         raise RequestError(f"--layers with the task {task}", where="--task", fix="Leave --task out: it is tag.")
     if data not in (None, "klue-ner"):

@@ -162,15 +162,6 @@ Run = Annotated[Path, _option("--out -o", "The model folder to write.", "모델�
 OutFile = Annotated[Path | None, _option("--out -o", "Write to this file.", "결과를 쓸 파일.", metavar="FILE")]
 DEMO = Path("demo")
 OutFolder = Annotated[Path, _option("--out -o", "The folder to write.", "결과를 쓸 폴더.", metavar="DIR", shown=True)]
-Book = Annotated[
-    Path,
-    _option(
-        "--out -o",
-        "A .jsonl file, a line a run; runs that are there already are not done again.",
-        "실행마다 한 줄씩 적는 .jsonl 파일. 이미 있는 실행은 되풀이하지 않습니다.",
-        metavar="FILE",
-    ),
-]
 JsonLines = Annotated[
     bool, _option("--json", "Write JSON lines in place of a table.", "표 대신 JSON을 한 줄에 하나씩 씁니다.")
 ]
@@ -326,12 +317,6 @@ FromScratch = Annotated[
     ),
 ]
 
-LabelCounts = Annotated[
-    list[str] | None,
-    _option(
-        "--labels", "A number of labels, or all; repeat it.", "라벨 수나 all. 여러 번 쓸 수 있습니다.", metavar="N"
-    ),
-]
 SeedsAll = Annotated[
     int, _option("--seeds-all", "The same for all labels.", "모든 라벨을 쓸 때의 횟수.", metavar="N", shown=True, min=1)
 ]
@@ -343,10 +328,6 @@ TaskName = Annotated[
 ]
 Scratch = Annotated[
     bool, _option("--scratch/--no-scratch", "Also without pre-training.", "사전 학습 없는 열도.", shown=True)
-]
-Floor = Annotated[
-    bool,
-    _option("--floor/--no-floor", "Also TF-IDF with logistic regression.", "TF-IDF + 로지스틱 회귀 열도.", shown=True),
 ]
 
 # ---- how models are asked -------------------------------------------------------------------------------------------

@@ -1,4 +1,4 @@
-"""The verbs that make and score models: pretrain, finetune, evaluate, table, import and export."""
+"""The verbs that make and score models: pretrain, finetune, evaluate, import and export."""
 
 from __future__ import annotations
 
@@ -190,46 +190,6 @@ def one_model(models: list[Path], what: str) -> Path:
     if len(models) > 1:
         raise RequestError(f"{len(models)} models", where="--model", fix=f"Score one at a time with {what}.")
     return models[0]
-
-
-def table(
-    model: options.ModelFolder,
-    train: options.Train,
-    test: options.Test,
-    out: options.Book,
-    task: options.TaskName = "classify",
-    labels: options.LabelCounts = None,
-    seeds: options.Seeds = 5,
-    seeds_all: options.SeedsAll = 1,
-    scratch: options.Scratch = True,
-    floor: options.Floor = True,
-    max_length: options.MaxLength = None,
-    settings: options.Settings = None,
-    as_json: options.Json = False,
-) -> None:
-    """Fine-tune at several numbers of labels; run.table does the work."""
-    counts = [label_count(text) for text in labels or []]
-    from munmaek.run.table import COLUMNS, SIZES, Run
-    from munmaek.run.table import table as run
-
-    def report(done: Run) -> None:
-        size = (
-            say("all labels", "모든 라벨")
-            if done.labels is None
-            else say(f"{done.labels:,} labels", f"라벨 {done.labels:,}개")
-        )
-        scores = ", ".join(f"{name} {value:.4f}" for name, value in done.scores.items())
-        seed, seconds = f"{say('seed', '씨앗')} {done.seed}", duration(done.seconds)
-        note(f"{COLUMNS[done.column]}, {size}, {seed}: {scores} ({seconds})")
-
-    result = run(
-        model, train=train, test=test, out=out, task=task, labels=counts or SIZES, seeds=seeds, seeds_all=seeds_all,
-        scratch=scratch, floor=floor, max_length=max_length, settings=read_settings(settings or []), report=report,
-    )  # fmt: skip
-    if as_json:
-        show_json(result)
-    else:
-        show_lines([*result.lines(), "", f"{result.metric} (%), {result.num_test:,} {say('test rows', '줄로 채점')}"])
 
 
 def label_count(text: str) -> int | None:

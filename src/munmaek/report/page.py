@@ -91,7 +91,7 @@ def _making(comparison: Comparison, korean: bool) -> str:
         ("training rows", "학습 자료", f"{comparison.train} ({comparison.num_train:,})"),
         ("test rows", "시험 자료", f"{comparison.test} ({comparison.num_test:,})"),
         ("task", "과제", f"{comparison.task}, {comparison.metric}"),
-        ("size and budget", "크기와 예산", f"{comparison.size}, {comparison.budget}"),
+        ("size and budget", "크기와 예산", ", ".join(filter(None, (comparison.size, comparison.budget)))),
         ("threads", "스레드", str(comparison.threads)), ("seeds", "시드", ", ".join(map(str, seeds))),
         ("versions", "버전", ", ".join(versions)),
         ("intervals", "구간", say(

@@ -93,7 +93,7 @@ def _card(card: ModelCard, korean: bool) -> list[str]:
     words = say(korean, "starts at word vectors", "낱말 벡터에서 시작") if card.at_words else ""
     held_out = ", ".join(f"{name} {value:.3f}" for name, value in card.validation.items()) or "–"
     return [
-        cell(f"{card.parameters:,}", card.size), cell(f"{card.tokens:,}"), cell(f"{card.steps:,}"),
-        cell(duration(card.seconds, korean), words), cell(energy), cell(memory),
+        cell(f"{card.parameters:,}", card.size), *(cell(f"{n:,}" if n else "–") for n in (card.tokens, card.steps)),
+        cell(duration(card.seconds, korean) if card.seconds else "–", words), cell(energy), cell(memory),
         cell(f"{card.tokenizer} {card.vocab_size:,}"), cell(bits), cell(held_out), cell(card.paper, wide=True),
     ]  # fmt: skip

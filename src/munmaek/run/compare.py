@@ -3,31 +3,22 @@
 from __future__ import annotations
 
 import datetime
-import os
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from munmaek import systems, tasks
-from munmaek.core import files
-from munmaek.core.cost import Cost
+from munmaek import tasks
+from munmaek.core.errors import RequestError
 from munmaek.core.runtime import num_threads, processors
 from munmaek.data import homographs
 from munmaek.data.morphemes import remembered
 from munmaek.run import in_context
 from munmaek.run.arms import Question
-from munmaek.run.book import alone_in
+from munmaek.run.cards import Pretrained, given, pretrained
 from munmaek.run.comparison import Comparison, Contrast, ModelCard, Row, Standing, study_of
 from munmaek.run.entrants import Entrants, Run
-from munmaek.run.evaluate_lm import evaluate_lm
-from munmaek.run.folder import weights_of
-from munmaek.run.lane import Look
 from munmaek.run.lanes import lanes_for, side_by_side
-from munmaek.run.model import Model, load
-from munmaek.run.pretrain import pretrain
+from munmaek.run.messages import Look
 from munmaek.run.request import (
     MODELS,
     ROWS,
@@ -38,26 +29,21 @@ from munmaek.run.request import (
     examples_of,
     looked_through,
     name_of,
+    names_of,
     sizes,
 )  # fmt: skip
 from munmaek.run.runs import Runs
 from munmaek.tasks import Task
 
-CARDS = "cards.json"
-LM_TEXTS, LM_CHARACTERS = 2_000, 40_000
-"""Of a language model the first texts are scored, so many of them or of so many characters."""
-PSEUDO_TERMS = 250_000
-"""Of a masked model the first texts are scored whose characters, squared, come to so many: it reads each text once a
-token."""
-
 
 def compare(
     *,
     out: str | Path,
-    corpus: Any,
+    corpus: Any = None,
     train: str | Path,
     test: str | Path | None = None,
     systems: Sequence[str] = (),
+    trained: Sequence[str | Path] = (),
     budget: str = "10m",
     size: str = "mini",
     labels: Sequence[int | None] | None = None,
@@ -90,8 +76,10 @@ def compare(
     Args:
         out: a folder: models, rows, what each test row got, and `comparison.json` for the report.
         corpus, budget, size: of every pre-training, as `pretrain` takes them; the seed is `seed`.
+        trained: folders of models that are trained already, this tool's or imported.
         train, test: labelled tables; without a test table a fifth of the rows (at most 10,000) is held out.
-        systems: registered names; none is all. Those that make no vectors are measured as language models only.
+        systems: registered names; none is all, and where there are `trained` ones, no system. Those that make no
+            vectors are measured as language models only.
         labels, seeds, seeds_all: numbers of labels (None among them is all), seeds of each, and seeds of all labels;
             by default 100, 1,000 and 10,000 as far as there are more, and all.
         scratch, floors: also each network from random weights; also the commonest class and TF-IDF.
@@ -106,12 +94,15 @@ def compare(
     Raises:
         RequestError, DataError: the request or a table cannot be used. Interrupted, JobError: see trainer.
     """
+    asked = asked_for(systems) if systems or not trained else ()
+    if asked and corpus is None:
+        raise RequestError("no text to pre-train on", where="corpus", fix="Give one, or name no systems to train.")
     request = Request(
-        Path(out), corpus, train, test, asked_for(systems), budget, size,
+        Path(out), corpus, train, test, asked, budget, size,
         labels, seeds, seeds_all, scratch, floors, task,
         (text_column, pair_column, label_column), word, tuple(sentences), max_length,
         dict(pretraining or {}), dict(own or {}), seed, device, command, Path(models or Path(out) / MODELS),
-        dict(tuning or {}), dict(own_tuning or {}),
+        dict(tuning or {}), dict(own_tuning or {}), names_of(trained),
     )  # fmt: skip
     with remembered():
         return _Comparing(request, told or Told()).run()
@@ -139,7 +130,9 @@ class _Comparing:
         for notice in self.notices:
             self.told.say(notice)
         for name in self.request.systems:
-            self._system(name)
+            self._model(name, pretrained)
+        for name in self.request.trained:
+            self._model(name, given)
         lanes = lanes_for(self.request, sum(1 for run in self._planned() if run.system))
         if lanes > 1:
             self._side_by_side(lanes)
@@ -149,9 +142,9 @@ class _Comparing:
         found.write(self.request.out)
         return found
 
-    def _system(self, name: str) -> None:
-        """Pre-train a system, or find it trained, and make its arms."""
-        made = pretrained(self.request, self.told, name, self.texts)
+    def _model(self, name: str, get: Callable[[Request, Told, str, Sequence[str]], Pretrained]) -> None:
+        """Get a model and make its arms."""
+        made = get(self.request, self.told, name, self.texts)
         self.cards.append(made.card)
         if made.model.system.makes_vectors:
             for runner in self.entrants.add(name, made.model, made.weights):
@@ -169,7 +162,7 @@ class _Comparing:
         self.rows = [self.runs.row(*self.entrants.given(run)) for run in self._planned()]
         if self.request.word:
             models = self.entrants.models.items()
-            self.looked = {name: in_context.look(model, self.request, self.texts) for name, model in models}
+            self.looked = {name: in_context.look(name, model, self.request, self.texts) for name, model in models}
 
     def _side_by_side(self, lanes: int) -> None:
         """What is not done yet in processes of its own; a row is told of when it is there."""
@@ -205,8 +198,9 @@ class _Comparing:
         looked = [self.looked[name] for name in self.entrants.models if name in self.looked]
         return Comparison(
             command=request.command, made=datetime.datetime.now().astimezone().isoformat(timespec="seconds"),
-            corpus=name_of(request.corpus), train=Path(request.train).name,
-            test=Path(request.test).name if request.test else "", budget=request.budget, size=request.size,
+            corpus=name_of(request.corpus) if request.systems else "", train=Path(request.train).name,
+            test=Path(request.test).name if request.test else "",
+            budget=request.budget if request.systems else "", size=request.size if request.systems else "",
             threads=processors(),
             task=self.task.name, metric=self.task.best, num_train=len(question.train), num_test=len(question.test),
             num_seeds=request.seeds, arms=arms, models=self.cards, rows=self.rows, standings=standings,
@@ -215,54 +209,3 @@ class _Comparing:
             neighbours=[each for one in looked for each in one.neighbours],
             separations=[each.separation for each in looked if each.separation],
         )  # fmt: skip
-
-
-@dataclass(frozen=True)
-class Pretrained:
-    """A system after its pre-training: in memory, described, and what tells its weights from others."""
-
-    model: Model
-    card: ModelCard
-    weights: str
-
-
-def pretrained(request: Request, told: Told, name: str, texts: Sequence[str]) -> Pretrained:
-    """Pre-train a system in the comparison's folder, or find it trained there.
-
-    A language model is measured in bits per character on the first `texts`, each a document of its own, once.
-    """
-    card, folder = systems.load(name), request.models / name
-    told.say(card.title)
-    given = {**request.pretraining, **request.own.get(name, {})}
-    if card.token_embeddings is None:
-        given.pop("words", None)
-    with Cost() as cost:
-        made = pretrain(name, corpus=request.corpus, out=folder, size=request.size, budget=request.budget,
-                        seed=request.seed, device=request.device, progress=told.progress, **given)  # fmt: skip
-    model = load(folder, request.device)
-    weights = weights_of(folder)
-    if _read_cards(request.out).get(name, {}).get("weights") != weights:
-        found = ModelCard(
-            name, card.title, card.paper, os.path.relpath(folder, request.out), made.size, made.parameters,
-            made.tokens, made.steps, made.seconds, cost.peak_memory, model.tokenizer.kind, model.tokenizer.vocab_size,
-            made.validation, *_bits(model, texts), cost.joules, "words" in model.facts["identity"],
-        )  # fmt: skip
-        with alone_in(request.out):
-            known = _read_cards(request.out) | {name: {"weights": weights, "card": asdict(found)}}
-            files.write_json(request.out / CARDS, known)
-    return Pretrained(model, ModelCard(**_read_cards(request.out)[name]["card"]), weights)
-
-
-def _bits(model: Model, texts: Sequence[str]) -> tuple[float | None, bool]:
-    """Bits per character, and whether they are a masked model's."""
-    if model.system.language_model is None and model.system.masked_words is None:
-        return None, False
-    texts, masked = [text for text in texts[:LM_TEXTS] if text], model.system.masked_words is not None
-    terms = np.cumsum([len(text) ** 2 if masked else len(text) for text in texts])
-    most = int(np.searchsorted(terms, PSEUDO_TERMS if masked else LM_CHARACTERS))
-    found = evaluate_lm(model, [[text] for text in texts[: max(1, most)]])
-    return found.bits_per_character, found.pseudo
-
-
-def _read_cards(out: Path) -> dict[str, Any]:
-    return files.read_json(out / CARDS) if (out / CARDS).is_file() else {}

@@ -21,7 +21,8 @@ class Arm:
 
     Attributes:
         name: key of the arm, such as "bert", "bert from scratch", "tfidf" or "chance".
-        system: the system's name; "" for a floor. title: for people. scratch: without pre-training.
+        system: the system's name, or what a given model is called; "" for a floor. title: for people.
+        scratch: without pre-training.
     """
 
     name: str
@@ -32,10 +33,11 @@ class Arm:
 
 @dataclass(frozen=True)
 class ModelCard:
-    """One system's pre-training.
+    """One model's pre-training.
 
     Attributes:
-        parameters: numbers it holds. tokens, steps, seconds: what the training took; seconds are of the wall clock.
+        system: as of an arm. parameters: numbers it holds.
+        tokens, steps, seconds: what the training took, 0 where nobody knows; seconds are of the wall clock.
         peak_memory: bytes, of the whole process; 0 where it is unknown.
         joules: energy that the machine took meanwhile (core/energy.py); None where it counts none.
         validation: metric -> value on held-out documents, losses in nats a target.

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from munmaek.core import files
+from munmaek.core.contracts import System
 from munmaek.run.arms import Arm as Runner
 from munmaek.run.arms import ChanceArm, NetworkArm, Question, TestRows, TfidfArm
 from munmaek.run.comparison import FLOORS, SCRATCH, Arm
@@ -21,7 +22,7 @@ TFIDF_TITLE = "TF-IDF + logistic regression"
 
 @dataclass(frozen=True)
 class Run:
-    """A run to be done: an arm, its system ("" for a floor), a number of labels (None: all), and a seed."""
+    """A run to be done: an arm, its model's name ("" for a floor), a number of labels (None: all), and a seed."""
 
     arm: str
     system: str
@@ -34,12 +35,17 @@ class Run:
         return f"{self.arm} {'all' if self.labels is None else format(self.labels, ',')} #{self.seed}"
 
 
+def title_of(name: str, system: System) -> str:
+    """What a model of a comparison is called: as its system, and where it was given, with its own name."""
+    return system.title if name == system.name else f"{system.title} ({name})"
+
+
 class Entrants:
     """The arms of a comparison, in the order in which they came.
 
     Attributes:
         arms: what is said of each. runners, weights: by name, what runs, and what tells its first weights from others.
-        models: system -> its model.
+        models: by name, a system's or a given model's.
     """
 
     def __init__(self, request: Request, question: Question) -> None:
@@ -66,8 +72,8 @@ class Entrants:
         return run.arm, self.runners[run.arm], self.weights[run.arm], run.labels, run.seed
 
     def add(self, name: str, model: Model, weights: str) -> list[Runner]:
-        """A system's arms: as it was pre-trained, and where that is asked for, from random weights."""
-        request, title = self.request, model.system.title
+        """A model's arms: as it was pre-trained, and where that is asked for, from random weights."""
+        request, title = self.request, title_of(name, model.system)
         self.models[name] = model
         added: list[Runner] = []
         test, own = TestRows(request.out), known_settings(request.own_tuning.get(name, {}), "--tune")

@@ -37,17 +37,21 @@ class Looked:
     separation: Separation | None
 
 
-def look(model: Model, request: Request, texts: Sequence[str]) -> Looked:
-    """A comparison's word, in the texts and in its sentences; of the built-in corpus, in documents of known senses."""
+def look(name: str, model: Model, request: Request, texts: Sequence[str]) -> Looked:
+    """A comparison's word, in the texts and in its sentences; of the built-in corpus, in documents of known senses.
+
+    Args:
+        name: what the model is called in the comparison.
+    """
     word, sentences = request.word, request.sentences
     seen = known_occurrences(word, SHOWN_PER_SENSE) if request.built_in else [
         *occurrences(texts, word), *occurrences(sentences, word)
     ]  # fmt: skip
     return Looked(
-        word_map(model, word, seen) if len(seen) > 2 else None,
-        word_pair(model, word, *sentences[:2]) if len(sentences) > 1 else None,
-        neighbours(model, word, sentences, texts),
-        separations(model, PER_SENSE) if request.built_in else None,
+        word_map(name, model, word, seen) if len(seen) > 2 else None,
+        word_pair(name, model, word, *sentences[:2]) if len(sentences) > 1 else None,
+        neighbours(name, model, word, sentences, texts),
+        separations(name, model, PER_SENSE) if request.built_in else None,
     )
 
 
@@ -81,27 +85,27 @@ def known_occurrences(word: str, per_sense: int, seed: int = 0) -> list[Occurren
     return [Occurrence(e.text, e.start, e.end, glosses[e.sense]) for e in examples]
 
 
-def word_map(model: Model, word: str, found: Sequence[Occurrence], layer: int = -1) -> WordMap:
+def word_map(name: str, model: Model, word: str, found: Sequence[Occurrence], layer: int = -1) -> WordMap:
     """The occurrences in the plane in which a layer's vectors differ most."""
     vectors = _vectors(model, found)[:, layer]
     points = [(round(float(x), 4), round(float(y), 4)) for x, y in flatten_to_plane(vectors)]
     place = range(model.num_layers)[layer]
-    return WordMap(model.system.name, word, place, points, [each.text for each in found],
+    return WordMap(name, word, place, points, [each.text for each in found],
                    [each.sense for each in found], [each.start for each in found])  # fmt: skip
 
 
-def word_pair(model: Model, word: str, first: str, second: str) -> WordPair:
+def word_pair(name: str, model: Model, word: str, first: str, second: str) -> WordPair:
     """The cosine of the word's vectors in two sentences, layer by layer."""
-    return WordPair(model.system.name, word, first, second, model.similar(first, second, word).layers)
+    return WordPair(name, word, first, second, model.similar(first, second, word).layers)
 
 
-def separations(model: Model, per_sense: int, seed: int = 0) -> Separation:
+def separations(name: str, model: Model, per_sense: int, seed: int = 0) -> Separation:
     """How well each layer tells the senses of the built-in corpus's homographs apart, in held-out documents."""
     examples = list(homographs.sense_examples(per_sense, seed=seed))
     vectors = _vectors(model, examples)
     words, senses = [each.word for each in examples], [each.sense for each in examples]
     areas = [mean_separation(words, senses, vectors[:, layer]) for layer in range(model.num_layers)]
-    return Separation(model.system.name, "built-in", areas)
+    return Separation(name, "built-in", areas)
 
 
 def _vectors(model: Model, found: Sequence[Occurrence | homographs.SenseExample]) -> NDArray[np.float32]:
@@ -113,7 +117,7 @@ def _vectors(model: Model, found: Sequence[Occurrence | homographs.SenseExample]
     return vectors
 
 
-def neighbours(model: Model, word: str, sentences: Sequence[str], texts: Sequence[str]) -> list[Neighbours]:
+def neighbours(name: str, model: Model, word: str, sentences: Sequence[str], texts: Sequence[str]) -> list[Neighbours]:
     """For the word in each sentence, the eojeols of other texts whose vectors there are nearest, each form once."""
     eojeols = ((match, text) for text in texts for match in re.finditer(r"\S+", text))
     found = list(islice(eojeols, NEIGHBOURHOOD))
@@ -122,21 +126,21 @@ def neighbours(model: Model, word: str, sentences: Sequence[str], texts: Sequenc
     read = np.flatnonzero(np.isfinite(table).all(axis=1))
     if not len(read):
         return []
-    names, table = [(found[row][0].group(), found[row][1]) for row in read.tolist()], table[read]
+    forms, table = [(found[row][0].group(), found[row][1]) for row in read.tolist()], table[read]
     table /= np.maximum(np.linalg.norm(table, axis=1, keepdims=True), 1e-12)
-    return [_nearest(model, word, sentence, names, table) for sentence in sentences]
+    return [_nearest(name, model, word, sentence, forms, table) for sentence in sentences]
 
 
 def _nearest(
-    model: Model, word: str, sentence: str, names: Sequence[tuple[str, str]], table: NDArray[np.float32]
+    name: str, model: Model, word: str, sentence: str, forms: Sequence[tuple[str, str]], table: NDArray[np.float32]
 ) -> Neighbours:
     asked = model.word_vector(sentence, word)
     cosines = table @ (asked / max(1e-12, float(np.linalg.norm(asked))))
     found: dict[str, tuple[str, str, float]] = {}
     for place in np.argsort(-cosines, kind="stable").tolist():
-        form, text = names[place]
+        form, text = forms[place]
         if text != sentence:
             found.setdefault(form, (form, text, float(cosines[place])))
         if len(found) == NUM_NEIGHBOURS:
             break
-    return Neighbours(model.system.name, word, sentence, list(found.values()))
+    return Neighbours(name, word, sentence, list(found.values()))

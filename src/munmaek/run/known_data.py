@@ -63,12 +63,14 @@ _SOURCES = {
 NAMES = (BUILT_IN, *_SOURCES)
 
 
-def known_data(name: str, out: Path, seed: int = 0) -> KnownData:
+def known_data(name: str, out: Path, seed: int = 0, *, text: bool = True) -> KnownData:
     """A data set by its name.
 
     The built-in corpus's labelled rows (which topic?) are written into `out`, and so is the general text that those
     without plenty of text of their own are read beside: paragraphs, sentences, dialogue, and reviews.
 
+    Args:
+        text: whether anything will be pre-trained; else no other text than the built-in corpus is looked for.
     Raises:
         RequestError: no such name, or its files are not in the data folder.
     """
@@ -82,6 +84,8 @@ def known_data(name: str, out: Path, seed: int = 0) -> KnownData:
         raise RequestError(f"no data set {name!r} to compare on", where="--data", fix=fix)
     source = _SOURCES[name]
     train, test = (_file(source.dataset, names) for names in (source.train, source.test))
+    if not text:
+        return KnownData(None, train, test, source.task, source.columns)
     corpus = _file("nsmc", ["reviews.txt"]) if name == "nsmc" else general_text(out / "general.txt")
     return KnownData(corpus, train, test, source.task, source.columns)
 

@@ -1,17 +1,16 @@
 """One lane of a comparison: a process of its own that does the runs it is told; `lanes` starts it and tells it.
 
-What it is told and what it answers are pickles, through its standard input and output, from and to its parent alone.
+What it is told and what it answers are lines (`messages`), through its standard input and output, from and to its
+parent alone.
 """
 
 from __future__ import annotations
 
 import os
-import pickle
 import sys
 import time
 import traceback
 from collections.abc import Callable
-from dataclasses import dataclass
 from queue import SimpleQueue
 from threading import Thread
 from typing import Any, BinaryIO
@@ -20,9 +19,9 @@ from munmaek.core.errors import MunmaekError
 from munmaek.data.morphemes import remembered
 from munmaek.run import in_context
 from munmaek.run.arms import Question
-from munmaek.run.comparison import Row
-from munmaek.run.entrants import Entrants, Run
+from munmaek.run.entrants import Entrants
 from munmaek.run.folder import weights_of
+from munmaek.run.messages import Answer, Failure, Look, Share, Task, read, write
 from munmaek.run.model import load
 from munmaek.run.request import ROWS, Request, examples_of, looked_through
 from munmaek.run.runs import Runs
@@ -30,36 +29,6 @@ from munmaek.tasks import load as load_task
 from munmaek.train.trainer import Event
 
 TELL_EVERY_SECONDS = 1.0
-
-
-@dataclass(frozen=True)
-class Look:
-    """A system's word in context, to be looked at."""
-
-    system: str
-
-    @property
-    def title(self) -> str:
-        """What it is called while it is under way."""
-        return self.system
-
-
-Task = Run | Look
-
-
-@dataclass(frozen=True)
-class Failure:
-    """Why something could not be done: the kind of error, its parts, and where it was raised."""
-
-    kind: str
-    what: str
-    where: str | None
-    fix: str | None
-    trace: str
-
-
-Answer = Row | in_context.Looked | Failure
-"""What a task ends in; before that come the shares of it done, as numbers."""
 
 
 class Lane:
@@ -82,11 +51,11 @@ class Lane:
         """Do what is told; what fails is an answer, too."""
         try:
             if asked.system and asked.system not in self.entrants.models:
-                folder = self.request.models / asked.system
+                folder = self.request.folder_of(asked.system)
                 self.entrants.add(asked.system, load(folder, self.request.device), weights_of(folder))
             if isinstance(asked, Look):
                 texts = looked_through(self.question.task, self.question.test)
-                return in_context.look(self.entrants.models[asked.system], self.request, texts)
+                return in_context.look(asked.system, self.entrants.models[asked.system], self.request, texts)
             return self.runs.row(*self.entrants.given(asked))
         except Exception as error:
             known = error if isinstance(error, MunmaekError) else None
@@ -100,12 +69,12 @@ class Lane:
             self.share(event.step / max(1, event.total_steps))
 
 
-def _told(stream: BinaryIO, tasks: SimpleQueue[Any]) -> None:
+def _told(stream: BinaryIO, told: SimpleQueue[Any]) -> None:
     """Pass on what is told; where the parent is gone, nobody waits for what is under way."""
     try:
-        while True:
-            tasks.put(pickle.load(stream))
-    except EOFError:
+        for message in read(stream):
+            told.put(message)
+    finally:
         os._exit(1)
 
 
@@ -113,15 +82,10 @@ def main() -> None:
     """Do tasks until the parent closes the input."""
     answers = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # whatever a library prints is no answer
-    tasks: SimpleQueue[Any] = SimpleQueue()
-    Thread(target=_told, args=(sys.stdin.buffer, tasks), daemon=True).start()
-
-    def tell(answer: Answer | float) -> None:
-        pickle.dump(answer, answers)
-        answers.flush()
-
+    told: SimpleQueue[Any] = SimpleQueue()
+    Thread(target=_told, args=(sys.stdin.buffer, told), daemon=True).start()
     with remembered():
-        request, lanes = tasks.get()
-        lane = Lane(request, lanes, tell)
+        begin = told.get()
+        lane = Lane(begin.request, begin.lanes, lambda done: write(answers, Share(done)))
         while True:
-            tell(lane.do(tasks.get()))
+            write(answers, lane.do(told.get()))

@@ -7,7 +7,6 @@ the time of one in one thread, so two beside each other take three quarters of b
 from __future__ import annotations
 
 import os
-import pickle
 import subprocess
 import sys
 import tempfile
@@ -21,7 +20,9 @@ from typing import Any
 from munmaek.core import errors
 from munmaek.core.errors import Interrupted, JobError, MunmaekError
 from munmaek.core.runtime import num_threads, world
-from munmaek.run.lane import Answer, Failure, Task
+from munmaek.run import messages
+from munmaek.run.entrants import Run
+from munmaek.run.messages import Answer, Begin, Failure, Share, Task
 from munmaek.run.request import Request, UnderWay
 from munmaek.train.distributed import pick_device
 from munmaek.train.interrupt import Interrupt
@@ -80,12 +81,12 @@ class _Lanes:
         self.owned: dict[int, set[str]] = {number: set() for number in range(lanes)}
         self.at: dict[int, tuple[Task, float]] = {}
         self.log = log
-        self.found: SimpleQueue[tuple[int, Answer | float | None]] = SimpleQueue()
+        self.found: SimpleQueue[tuple[int, Answer | Share | None]] = SimpleQueue()
         environment = os.environ | dict.fromkeys(THREADS, str(threads))
         environment["PYTHONPATH"] = os.pathsep.join(path for path in sys.path if path)
         # of the text all that is still needed is whether it is the built-in one
         corpus = request.corpus if request.built_in else ""
-        first = pickle.dumps((replace(request, corpus=corpus, pretraining={}, own={}), lanes))
+        first = Begin(replace(request, corpus=corpus, pretraining={}, own={}), lanes)
         command = [sys.executable, "-c", "from munmaek.run.lane import main; main()"]
         self.processes = [
             subprocess.Popen(
@@ -129,8 +130,8 @@ class _Lanes:
             if answer is None:
                 raise self._ended(number)
             task, _ = self.at[number]
-            if isinstance(answer, int | float):
-                self.at[number] = task, answer
+            if isinstance(answer, Share):
+                self.at[number] = task, answer.done
                 yield None, None
                 continue
             self.done += 1
@@ -142,39 +143,41 @@ class _Lanes:
         return UnderWay(self.done, self.total, [(task.title, share) for task, share in self.at.values()])
 
     def _next(self, number: int) -> None:
-        """Give a lane something of a system that it has, else of one that none has, else of the one with most left."""
+        """Give a lane something of the size that comes first, so that all systems have something early.
+
+        Of that size: what is of a system that it has, else of one that none has, else of the one with most left.
+        """
         self.at.pop(number, None)
         if not self.left:
             return
         mine, taken = self.owned[number], set[str]().union(*self.owned.values())
+        left = [task for task in self.left if _size(task) == _size(self.left[0])]
 
         def place(task: Task) -> tuple[int, int]:
             system = task.system
             if system in mine:
                 return 0, 0
-            return (1, 0) if system not in taken else (2, -sum(other.system == system for other in self.left))
+            return (1, 0) if system not in taken else (2, -sum(other.system == system for other in left))
 
-        task = min(self.left, key=place)  # the first among equals
+        task = min(left, key=place)  # the first among equals
         self.left.remove(task)
         if task.system:
             mine.add(task.system)
         self.at[number] = task, 0.0
-        self._write(self.processes[number], pickle.dumps(task))
+        self._write(self.processes[number], task)
 
     @staticmethod
-    def _write(process: subprocess.Popen[bytes], content: bytes) -> None:
+    def _write(process: subprocess.Popen[bytes], message: Begin | Task) -> None:
         assert process.stdin is not None
         with suppress(OSError):  # that it has ended is heard from its output
-            process.stdin.write(content)
-            process.stdin.flush()
+            messages.write(process.stdin, message)
 
     def _listen(self, number: int, process: subprocess.Popen[bytes]) -> None:
         assert process.stdout is not None
-        try:
-            while True:
-                self.found.put((number, pickle.load(process.stdout)))
-        except Exception:  # the end, or what a killed process left of an answer: nothing more comes, whatever it was
-            self.found.put((number, None))
+        with suppress(Exception):  # what a killed process left of an answer, whatever it is: nothing more comes
+            for answer in messages.read(process.stdout):
+                self.found.put((number, answer))
+        self.found.put((number, None))
 
     def _ended(self, number: int) -> JobError:
         code = self.processes[number].wait()
@@ -186,6 +189,10 @@ class _Lanes:
         )  # fmt: skip
         error.add_note(self.log.read().decode("utf-8", "replace")[-4_000:])
         return error
+
+
+def _size(task: Task) -> Any:
+    return task.labels if isinstance(task, Run) else task.__class__
 
 
 def _raised(failure: Failure) -> Exception:

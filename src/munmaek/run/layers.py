@@ -20,7 +20,7 @@ from munmaek.core.runtime import processors
 from munmaek.data import homographs
 from munmaek.run import comparison as kept
 from munmaek.run.arms import Answered, Progress, Question
-from munmaek.run.compare import Pretrained, pretrained
+from munmaek.run.cards import Pretrained, pretrained
 from munmaek.run.comparison import Comparison, LayerStudy, ModelCard, Row, WayScore, WaySense
 from munmaek.run.model import Model
 from munmaek.run.readings import longest

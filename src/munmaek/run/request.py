@@ -12,7 +12,7 @@ import numpy as np
 from munmaek import systems
 from munmaek.core.errors import RequestError
 from munmaek.data import homographs, usages
-from munmaek.run.comparison import Row
+from munmaek.run.comparison import FLOORS, Row
 from munmaek.run.rows import examples
 from munmaek.tasks import Task
 from munmaek.tasks.examples import Examples, subset
@@ -54,6 +54,11 @@ class Request:
     models: Path
     tuning: Mapping[str, Any] = field(default_factory=dict[str, Any])
     own_tuning: Mapping[str, Mapping[str, Any]] = field(default_factory=dict[str, Mapping[str, Any]])
+    trained: Mapping[str, Path] = field(default_factory=dict[str, Path])
+
+    def folder_of(self, name: str) -> Path:
+        """Where a model is, by the name it has in the comparison: a system's, or a given one's."""
+        return self.trained[name] if name in self.trained else self.models / name
 
     @property
     def built_in(self) -> bool:
@@ -89,6 +94,22 @@ def asked_for(asked: Sequence[str]) -> tuple[str, ...]:
     for name in asked:
         systems.load(name)
     return tuple(name for name in systems.names() if name in asked or not asked)
+
+
+def names_of(folders: Sequence[str | Path]) -> dict[str, Path]:
+    """Given models by the last part of their folders' names, or all of it where that is taken.
+
+    RequestError where one is given twice.
+    """
+    found: dict[str, Path] = {}
+    for folder in map(Path, folders):
+        name = folder.resolve().name
+        if name in (*FLOORS, *systems.names(), *found):
+            name = folder.as_posix()
+        if name in found or any(folder.resolve() == other.resolve() for other in found.values()):
+            raise RequestError("a model is given twice", where=f"--trained {folder}", fix="Give each once.")
+        found[name] = folder
+    return found
 
 
 def examples_of(request: Request, task: Task) -> tuple[Examples, Examples]:

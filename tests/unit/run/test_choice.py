@@ -18,7 +18,6 @@ from munmaek.run import folder as model_folder
 from munmaek.run.evaluate import evaluate
 from munmaek.run.finetune import finetune
 from munmaek.run.predict import predict, predict_file
-from munmaek.run.table import table
 
 GOOD = ("정말 좋다", "너무 재미있다")
 BAD = ("정말 싫다", "너무 지루하다")
@@ -98,8 +97,3 @@ def test_the_command_reads_arguments_and_lines(
     assert capsys.readouterr().out.splitlines()[1].startswith("화면 대사 결과\t정말 좋다 | 정말 싫다\t1\t")
     assert main(["predict", "--model", model, "화면", "정말 싫다"]) == 2
     assert "1 alternatives are no choice" in capsys.readouterr().err
-
-
-def test_the_floor_of_bags_of_letters_is_not_for_choices(pretrained: Path, tuned: tuple[Path, Path]) -> None:
-    with pytest.raises(RequestError, match="floor is for classes"):
-        table(pretrained, train=tuned[1], test=tuned[1], out=tuned[1].with_name("runs.jsonl"), task="choice")

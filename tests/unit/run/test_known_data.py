@@ -66,6 +66,15 @@ def test_the_general_text_has_every_kind_and_no_row_to_score_on(home: Path) -> N
     ]  # fmt: skip
 
 
+def test_where_nothing_is_trained_no_text_is_looked_for(home: Path) -> None:
+    (home / "data" / "chatbot" / "ChatbotData.csv").unlink()
+    known = known_data("korsts", home / "out", text=False)
+    assert known.corpus is None
+    assert (known.train.name, known.task) == ("sts-train.tsv", "regress")
+    with pytest.raises(RequestError, match=r"ChatbotData\.csv is not there"):
+        known_data("korsts", home / "out")
+
+
 def test_a_missing_file_is_named_with_what_fetches_it(home: Path) -> None:
     (home / "data" / "korsts" / "sts-dev.tsv").unlink()
     with pytest.raises(RequestError, match=r"sts-dev\.tsv is not there") as caught:

@@ -20,8 +20,8 @@ from munmaek.run.arms import ChanceArm, Question
 from munmaek.run.compare import compare
 from munmaek.run.comparison import Comparison
 from munmaek.run.entrants import Run
-from munmaek.run.lane import Failure, Look
 from munmaek.run.lanes import lanes_for, side_by_side
+from munmaek.run.messages import Failure, Look
 from munmaek.run.request import Request, Told, UnderWay, examples_of
 from munmaek.tasks import load
 
@@ -75,6 +75,16 @@ def test_rows_and_words_are_those_of_one_process(alone, processes, corpus: Path,
     assert all(0 <= share <= 1 for now in heard for _, share in now.runs)
 
 
+def test_a_given_model_is_found_by_every_process(alone, processes, labelled, tmp_path: Path) -> None:
+    one, models = alone
+    (tmp_path / "film").symlink_to(models / "bert")
+    request = {**OPTIONS, "systems": (), "trained": [tmp_path / "film"], "seeds": 8, "floors": False}
+    two = compare(out=tmp_path / "out", train=labelled[0], test=labelled[1], **request)
+    wanted = [row.scores for row in one.rows if row.arm == "bert"]
+    assert [row.scores for row in two.rows][: len(wanted)] == wanted
+    assert [each.layers for each in two.pairs] == [each.layers for each in one.pairs if each.system == "bert"]
+
+
 def test_what_is_done_is_not_done_again(alone, processes, corpus: Path, labelled, tmp_path: Path) -> None:
     one, models = alone
     rows: list[str] = []
@@ -122,6 +132,30 @@ def asked(out: Path, labelled: tuple[Path, Path], **changes: Any) -> Request:
         "pretraining": {}, "own": {}, "seed": 0, "device": "cpu", "command": "", "models": out / "models",
     }  # fmt: skip
     return Request(**given | changes)
+
+
+def test_small_sizes_come_first_and_a_process_stays_with_its_systems(monkeypatch: pytest.MonkeyPatch) -> None:
+    systems = ("word2vec", "elmo", "gpt", "bert")
+    runs = [Run(name, name, labels, seed) for labels in (100, None) for name in systems for seed in (0, 1, 2)]
+    lanes = object.__new__(module._Lanes)
+    lanes.left, lanes.at = [*runs, *map(Look, systems)], {}
+    lanes.owned = {0: set(), 1: set()}
+    lanes.processes = [None, None]  # type: ignore[list-item]
+    given: list[tuple[int, Any]] = []
+    monkeypatch.setattr(lanes, "_write", lambda process, task: None)
+    for turn in range(len(lanes.left)):
+        lanes._next(turn % 2)
+        given.append((turn % 2, lanes.at[turn % 2][0]))
+    tasks = [task for _, task in given]
+    assert {tasks.index(run) for run in runs[:12]} == set(range(12))
+    assert {*tasks[24:]} == {*map(Look, systems)}
+    assert [number for number, task in given[:6]] == [0, 1] * 3
+    assert [{task.system for number, task in given[:6] if number == lane} for lane in (0, 1)] == [
+        {"word2vec"},
+        {"elmo"},
+    ]
+    lanes._next(0)
+    assert 0 not in lanes.at
 
 
 def test_what_fails_in_a_process_is_raised_here(processes, labelled, tmp_path: Path) -> None:

@@ -24,7 +24,6 @@ from munmaek.run.finetune import finetune
 from munmaek.run.model import load
 from munmaek.run.predict import predict, predict_file
 from munmaek.run.rows import examples
-from munmaek.run.table import table
 from munmaek.tasks import load as load_task
 
 PEOPLE = ("철수", "영희", "김 선생", "민수")
@@ -160,8 +159,6 @@ def test_arms_of_a_comparison(tuned: tuple[Path, Path], base: Path) -> None:
     found = NetworkArm(question, load(base), settings={"epochs": 16, "learning_rate": 2e-3}).run(200, 0)
     assert task.figure(found.evidence.sum(0)) == pytest.approx(found.scores["f1"])
     assert found.scores["f1"] > 0.6
-    with pytest.raises(RequestError, match="floor is for classes"):
-        table(base, train=tuned[1], test=tuned[1], out=base.with_name("runs.jsonl"), task="span")
 
 
 def test_a_comparison_of_systems_and_one_floor(tuned: tuple[Path, Path], base: Path, tmp_path: Path) -> None:

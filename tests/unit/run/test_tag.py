@@ -23,7 +23,6 @@ from munmaek.run.finetune import finetune
 from munmaek.run.model import Model, load
 from munmaek.run.predict import predict, predict_file
 from munmaek.run.rows import examples
-from munmaek.run.table import table
 from munmaek.tasks import load as load_task
 
 NAMES = (("철수", "PS"), ("김 선생", "PS"), ("서울", "LC"), ("경포 해변", "LC"))
@@ -131,8 +130,6 @@ def test_arms_of_a_comparison(tuned: tuple[Path, Path], base: Path) -> None:
     found = NetworkArm(question, model, settings={"epochs": 15, "learning_rate": 1e-3}).run(100, 0)
     assert task.figure(found.evidence.sum(0)) == pytest.approx(found.scores["entity_f1"])
     assert found.scores["entity_f1"] > 0.8
-    with pytest.raises(RequestError, match="floor is for classes"):
-        table(base, train=tuned[1], test=tuned[1], out=base.with_name("runs.jsonl"), task="tag")
 
 
 def test_a_comparison_of_systems_and_one_floor(tuned: tuple[Path, Path], base: Path, tmp_path: Path) -> None:
