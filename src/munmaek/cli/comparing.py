@@ -15,7 +15,7 @@ from munmaek.cli.declare import argument, option
 from munmaek.cli.language import chosen, say
 from munmaek.cli.output import aligned, duration, note, show_json, show_lines
 from munmaek.cli.progress import TrainingProgress
-from munmaek.cli.training import label_count, read_settings
+from munmaek.cli.training import read_settings
 from munmaek.core.errors import RequestError
 
 if TYPE_CHECKING:
@@ -174,18 +174,18 @@ def compare(
     named = (text_column, pair_column, label_column)
     if layers:
         _check_study(task, data if train is None else None, named, tune, trained)
-    known = _data(data, corpus, train, test, models or out, seed, trained=bool(trained and systems is None))
+    known = _data(data, corpus, train, test, models or out, seed, text=systems is not None or not trained)
     columns = [mine or own for mine, own in zip(named, known.columns, strict=True)]
     given: dict[str, Any] = {
         "out": out, "corpus": known.corpus, "train": known.train, "test": known.test, "budget": budget, "size": size,
         "seeds": seeds, "models": models,
-        "systems": _systems(systems, trained), "seeds_all": seeds_all, "max_length": max_length,
+        "systems": _systems(systems), "seeds_all": seeds_all, "max_length": max_length,
         "seed": seed, "device": device, "command": _command(),
         "pretraining": {"tokenizer": tokenizer, "vocab_size": vocab_size, "cache": cache,
                         "settings": read_settings(settings or []), **({"words": "auto"} if words else {})},
     }  # fmt: skip
     if labels is not None:
-        given["labels"] = [label_count(text.strip()) for text in labels.split(",")]
+        given["labels"] = [_label_count(text.strip()) for text in labels.split(",")]
     with TrainingProgress() as progress:
         given["told"] = _told(progress)
         if layers:
@@ -291,29 +291,41 @@ def _sentences(word: str, sentence: list[str] | None) -> tuple[str, ...]:
     return texts
 
 
-def _systems(systems: str | None, trained: list[Path] | None) -> Sequence[str]:
-    """The systems to pre-train, named where `trained` models stand beside them; none named is all, or none there."""
-    if systems != "all":
-        return systems.split(",") if systems else ()
+def _systems(asked: str | None) -> Sequence[str]:
+    """The systems to pre-train by name; none where nothing is said of them."""
+    if asked != "all":
+        return asked.split(",") if asked else ()
     from munmaek.systems import names
 
-    return names() if trained else ()
+    return names()
+
+
+def _label_count(text: str) -> int | None:
+    """A number of labels, None for all; RequestError for anything else."""
+    count = text.replace(",", "")
+    if count == "all":
+        return None
+    if not count.isdigit() or not int(count):
+        raise RequestError(
+            "not a number of labels", where=f"--labels {text}", fix="Write a number such as 1000, or all."
+        )
+    return int(count)
 
 
 def _data(
     data: str | None, corpus: list[str] | None, train: Path | None, test: Path | None, out: Path, seed: int,
-    *, trained: bool,
+    *, text: bool,
 ) -> KnownData:  # fmt: skip
     """The text, the rows to learn from, and those to score on; what is given by itself goes before a data set's own.
 
     Args:
-        trained: whether nothing is pre-trained, so that no text is needed.
+        text: whether anything is pre-trained.
     """
     from munmaek.run.known_data import KnownData, known_data
 
-    known = known_data(data, out, seed, text=not (trained or corpus)) if data else None
+    known = known_data(data, out, seed, text=text and not corpus) if data else None
     own = corpus_of(corpus) if corpus else known.corpus if known else None
-    if (own is None and not trained) or (known is None and train is None):
+    if (text and own is None) or (known is None and train is None):
         raise RequestError(
             "there is nothing to compare on", where="munmaek compare",
             fix="Give --corpus your.txt --train your.tsv, or --data built-in.",

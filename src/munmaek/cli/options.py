@@ -98,15 +98,6 @@ Dev = Annotated[
         metavar="FILE",
     ),
 ]
-Test = Annotated[
-    Path,
-    _option(
-        "--test",
-        "Labelled rows to score on; nothing is chosen by them.",
-        "채점할 자료. 고르는 데는 쓰지 않습니다.",
-        metavar="FILE",
-    ),
-]
 Data = Annotated[
     list[Path],
     _option(
@@ -319,12 +310,6 @@ FromScratch = Annotated[
 
 SeedsAll = Annotated[
     int, _option("--seeds-all", "The same for all labels.", "모든 라벨을 쓸 때의 횟수.", metavar="N", shown=True, min=1)
-]
-TaskName = Annotated[
-    str,
-    _option(
-        "--task", "What is learnt.", "무엇을 배울지.", metavar="classify|pair|regress|choice|tag|span|wic", shown=True
-    ),
 ]
 Scratch = Annotated[
     bool, _option("--scratch/--no-scratch", "Also without pre-training.", "사전 학습 없는 열도.", shown=True)

@@ -192,18 +192,6 @@ def one_model(models: list[Path], what: str) -> Path:
     return models[0]
 
 
-def label_count(text: str) -> int | None:
-    """A number of labels, None for all; RequestError for anything else."""
-    count = text.replace(",", "")
-    if count == "all":
-        return None
-    if not count.isdigit() or not int(count):
-        raise RequestError(
-            "not a number of labels", where=f"--labels {text}", fix="Write a number such as 1000, or all."
-        )
-    return int(count)
-
-
 def read_settings(pairs: list[str], named: str = "--set") -> dict[str, Any]:
     """`name=value` texts of an option as values: JSON where it is JSON, else the text; RequestError for others."""
     settings: dict[str, Any] = {}

@@ -94,12 +94,13 @@ def _card(request: Request, name: str, model: Model, texts: Sequence[str], **too
 
 def _described(out: Path, name: str, model: Model, describe: Callable[[], ModelCard]) -> Pretrained:
     """A model with its card: the kept one where it is of these weights, else a new one, kept."""
-    weights = weights_of(model.folder)
-    if _read_cards(out).get(name, {}).get("weights") != weights:
-        found = describe()
-        with alone_in(out):
-            files.write_json(out / CARDS, _read_cards(out) | {name: {"weights": weights, "card": asdict(found)}})
-    return Pretrained(model, ModelCard(**_read_cards(out)[name]["card"]), weights)
+    weights, kept = weights_of(model.folder), _read_cards(out).get(name, {})
+    if kept.get("weights") == weights:
+        return Pretrained(model, ModelCard(**kept["card"]), weights)
+    card = describe()
+    with alone_in(out):
+        files.write_json(out / CARDS, _read_cards(out) | {name: {"weights": weights, "card": asdict(card)}})
+    return Pretrained(model, card, weights)
 
 
 def _bits(model: Model, texts: Sequence[str]) -> tuple[float | None, bool]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,7 @@ from munmaek.data import homographs
 from munmaek.data.morphemes import remembered
 from munmaek.run import in_context
 from munmaek.run.arms import Question
-from munmaek.run.cards import Pretrained, given, pretrained
+from munmaek.run.cards import given, pretrained
 from munmaek.run.comparison import Comparison, Contrast, ModelCard, Row, Standing, study_of
 from munmaek.run.entrants import Entrants, Run
 from munmaek.run.lanes import lanes_for, side_by_side
@@ -129,10 +129,8 @@ class _Comparing:
         """All parts: the models, then the runs of every arm and its word in context."""
         for notice in self.notices:
             self.told.say(notice)
-        for name in self.request.systems:
-            self._model(name, pretrained)
-        for name in self.request.trained:
-            self._model(name, given)
+        for name in (*self.request.systems, *self.request.trained):
+            self._model(name)
         lanes = lanes_for(self.request, sum(1 for run in self._planned() if run.system))
         if lanes > 1:
             self._side_by_side(lanes)
@@ -142,8 +140,9 @@ class _Comparing:
         found.write(self.request.out)
         return found
 
-    def _model(self, name: str, get: Callable[[Request, Told, str, Sequence[str]], Pretrained]) -> None:
-        """Get a model and make its arms."""
+    def _model(self, name: str) -> None:
+        """Pre-train a system or find it trained, or take a given model, and make its arms."""
+        get = given if name in self.request.trained else pretrained
         made = get(self.request, self.told, name, self.texts)
         self.cards.append(made.card)
         if made.model.system.makes_vectors:

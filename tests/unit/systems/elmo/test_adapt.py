@@ -23,6 +23,8 @@ from munmaek.tasks.network import TaskModel, outputs, vectors
 from munmaek.tasks.probe import SMALLEST, probe
 
 GOOD, BAD = ("눈이 예쁘다", "배가 좋았다", "강가에서 좋았다"), ("말을 들었다", "밤에 내렸다", "처음보는 달렸다")
+PENALTY = 100.0
+"""Of the probe in a test of few rows, over which the one for real data hardly leaves the layers' first shares."""
 
 
 @pytest.fixture
@@ -112,10 +114,6 @@ def fresh(subject: Tuner) -> tuple[TaskModel, Labelled]:
     answers = subject.task.fit(["0", "1"], "")
     data = with_targets(subject.read(subject.examples), subject.task, answers, subject.examples.labels, "rows")
     return subject._network(answers, subject.settings(48), 0), data
-
-
-PENALTY = 100.0
-"""Of the probe in a test of few rows, over which the one for real data hardly leaves the layers' first shares."""
 
 
 def regression(found: np.ndarray, targets: np.ndarray) -> tuple[float, np.ndarray]:
