@@ -97,18 +97,17 @@ def asked_for(asked: Sequence[str]) -> tuple[str, ...]:
 
 
 def names_of(folders: Sequence[str | Path]) -> dict[str, Path]:
-    """Given models by the last part of their folders' names, or all of it where that is taken.
+    """Given models by the last part of their folders' paths, with as much before it as no other goes by.
 
     RequestError where one is given twice.
     """
     found: dict[str, Path] = {}
     for folder in map(Path, folders):
-        name = folder.resolve().name
-        if name in (*FLOORS, *systems.names(), *found):
-            name = folder.as_posix()
-        if name in found or any(folder.resolve() == other.resolve() for other in found.values()):
+        whole = folder.resolve()
+        if any(whole == other.resolve() for other in found.values()):
             raise RequestError("a model is given twice", where=f"--trained {folder}", fix="Give each once.")
-        found[name] = folder
+        names = ("/".join(whole.parts[-count:]) for count in range(1, len(whole.parts) + 1))
+        found[next(name for name in names if name not in (*FLOORS, *systems.names(), *found))] = folder
     return found
 
 

@@ -79,11 +79,10 @@ def test_what_is_known_is_not_measured_again(
     assert (again.rows, again.models) == (first.rows, first.models)
 
 
-def test_names_are_those_of_folders_or_their_whole_paths(tmp_path: Path) -> None:
-    folders = [tmp_path / "a" / "film", tmp_path / "b" / "film", tmp_path / "bert", tmp_path / "tfidf"]
-    assert names_of(folders) == {
-        "film": folders[0], **{each.as_posix(): each for each in folders[1:]}
-    }  # fmt: skip
+def test_names_are_those_of_folders_with_what_tells_them_apart(tmp_path: Path) -> None:
+    folders = [tmp_path / "a" / "film", tmp_path / "b" / "film", tmp_path / "c" / "b" / "film", tmp_path / "bert"]
+    names = ["film", "b/film", "c/b/film", f"{tmp_path.name}/bert"]
+    assert names_of(folders) == dict(zip(names, folders, strict=True))
     with pytest.raises(RequestError, match="twice"):
         names_of([tmp_path / "film", tmp_path / "other" / ".." / "film"])
 
