@@ -23,6 +23,8 @@ from munmaek.tasks.examples import Examples
 from munmaek.train.trainer import Event
 
 ANSWERS = "answers"
+VERSION = 1
+"""Part of what a run depends on: to be raised where the same settings come to mean another training."""
 
 
 class Runs:
@@ -45,7 +47,8 @@ class Runs:
     def identity(self, arm: Arm, weights: str, labels: int | None) -> dict[str, Any]:
         """What a run depends on: the rows, the task, the first weights and how they are trained."""
         settings = arm.settings(labels)
-        return {"weights": weights, **self._read, "task": self.question.task.name, "settings": settings}
+        asked = {"task": self.question.task.name, "settings": settings, "version": VERSION}
+        return {"weights": weights, **self._read, **asked}
 
     def known(self, name: str, arm: Arm, weights: str, labels: int | None, seed: int) -> Row | None:
         """A run of the book, and that is told; None where it is still to be done."""

@@ -18,7 +18,7 @@ from kept_rows import kept
 
 from munmaek.core.errors import Interrupted, RequestError
 from munmaek.report.tables import cards
-from munmaek.run import entrants
+from munmaek.run import entrants, runs
 from munmaek.run.compare import compare
 from munmaek.run.comparison import Comparison, read
 from munmaek.run.request import SIZES, Told, sizes
@@ -130,6 +130,9 @@ def test_nothing_is_done_twice(made, corpus: Path, labelled, monkeypatch) -> Non
     ]
     with pytest.raises(AssertionError, match="done again"):
         run(out, corpus, labelled, task="classify", max_length=16)
+    monkeypatch.setattr(runs, "VERSION", runs.VERSION + 1)
+    with pytest.raises(AssertionError, match="done again"):
+        run(out, corpus, labelled)
 
 
 def _never(self: object, *_: object, **__: object) -> None:
