@@ -10,16 +10,13 @@ from munmaek.cli.output import aligned, duration, show_json, show_lines
 
 
 def show(found: Any, out: Path, as_json: bool, layers: bool = False) -> None:
-    """Print a comparison, or with `layers` a study of layers, and write its page."""
+    """Print a comparison, or with `layers` the study of layers that it holds, and write its page."""
     if as_json:
         show_json(found)
         return
-    if layers:
-        show_lines(["", *_ways(found), ""])
-        show_page(found, out)
-        return
     metric = f"{found.metric} (%), {found.num_test:,} {say('test rows', '줄로 채점')}"
-    show_lines(["", *_table(found), "", metric, *_senses(found), ""])
+    lines = _ways(found) if layers else [*_table(found), "", metric, *_senses(found)]
+    show_lines(["", *lines, ""])
     show_page(found, out)
 
 

@@ -97,7 +97,7 @@ def asked_for(asked: Sequence[str]) -> tuple[str, ...]:
 
 
 def names_of(folders: Sequence[str | Path]) -> dict[str, Path]:
-    """Given models by the last part of their folders' paths, with as much before it as no other goes by.
+    """Given models by the last part of their folders' paths, or by as many last parts as no other goes by.
 
     RequestError where one is given twice.
     """

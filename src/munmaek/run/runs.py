@@ -46,8 +46,7 @@ class Runs:
 
     def identity(self, arm: Arm, weights: str, labels: int | None) -> dict[str, Any]:
         """What a run depends on: the rows, the task, the first weights and how they are trained."""
-        settings = arm.settings(labels)
-        asked = {"task": self.question.task.name, "settings": settings, "version": VERSION}
+        asked = {"task": self.question.task.name, "settings": arm.settings(labels), "version": VERSION}
         return {"weights": weights, **self._read, **asked}
 
     def known(self, name: str, arm: Arm, weights: str, labels: int | None, seed: int) -> Row | None:

@@ -80,8 +80,8 @@ def test_what_is_known_is_not_measured_again(
 
 
 def test_names_are_those_of_folders_with_what_tells_them_apart(tmp_path: Path) -> None:
-    folders = [tmp_path / "a" / "film", tmp_path / "b" / "film", tmp_path / "c" / "b" / "film", tmp_path / "bert"]
-    names = ["film", "b/film", "c/b/film", f"{tmp_path.name}/bert"]
+    folders = [tmp_path / name for name in ("a/film", "b/film", "c/b/film", "bert", "tfidf")]
+    names = ["film", "b/film", "c/b/film", f"{tmp_path.name}/bert", f"{tmp_path.name}/tfidf"]
     assert names_of(folders) == dict(zip(names, folders, strict=True))
     with pytest.raises(RequestError, match="twice"):
         names_of([tmp_path / "film", tmp_path / "other" / ".." / "film"])
